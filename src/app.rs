@@ -1,0 +1,144 @@
+//! The composition root: the only place that knows how everything fits together.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use secrecy::ExposeSecret;
+
+use crate::config::{self, Config, Master, MasterKey};
+use crate::crypto::{AccessTokenRules, PasswordHasher};
+use crate::domain::{PasswordPolicy, RefreshRules};
+use crate::http::Surroundings;
+use crate::master_key_file;
+use crate::repositories::Db;
+use crate::services::{Accounts, Error, Health, Keys, Login, Refresh, Seams, Services, Sessions};
+
+/// Everything a server needs.
+#[derive(Clone)]
+pub struct App {
+    /// The use cases.
+    pub services: Services,
+    /// Time and randomness.
+    pub seams: Seams,
+    /// What the HTTP layer needs to know.
+    pub surroundings: Surroundings,
+    db: Db,
+}
+
+/// The database, once it is known where it is.
+pub struct Database<'a> {
+    /// Its URL.
+    pub url: &'a secrecy::SecretString,
+    /// Where an embedded one keeps its files; the master key beside them.
+    pub data_dir: Option<&'a Path>,
+}
+
+impl App {
+    /// Connects, migrates where it may, opens the key ring, and wires the services.
+    pub async fn build(
+        config: &Config,
+        database: &Database<'_>,
+        seams: Seams,
+    ) -> anyhow::Result<Self> {
+        let db = Db::new(database.url.expose_secret(), config.database.pool)?;
+        if config.database.migrate_on_start {
+            db.migrate()
+                .await
+                .context("the database could not be migrated")?;
+        }
+        let masters = master_keys(config, database, &db, &seams).await?;
+        let algorithm = config.keys.signing_algorithm;
+        let keys = Keys::open(db.clone(), masters, algorithm, seams.clone()).await;
+        let keys = keys
+            .map_err(fault)
+            .context("the key ring could not be opened")?;
+        let hasher = PasswordHasher::start(&config.passwords, &*seams.entropy)?;
+        let services = wire(config, &db, Arc::new(keys), &hasher, &seams);
+        let surroundings = Surroundings {
+            trusted_proxies: config.http.trusted_proxies.clone(),
+        };
+        Ok(Self {
+            services,
+            seams,
+            surroundings,
+            db,
+        })
+    }
+
+    /// Gives every database connection back.
+    pub async fn close(&self) {
+        self.db.close().await;
+    }
+}
+
+async fn master_keys(
+    config: &Config,
+    database: &Database<'_>,
+    db: &Db,
+    seams: &Seams,
+) -> anyhow::Result<Vec<MasterKey>> {
+    match (&config.keys.master, database.data_dir) {
+        (Master::Given(keys), _) => Ok(keys.clone()),
+        (Master::InDataDir, Some(dir)) => {
+            let may_make = Keys::is_ring_empty(db).await.map_err(fault)?;
+            master_key_file::read_or_make(dir, may_make, &*seams.entropy)
+        }
+        (Master::InDataDir, None) => anyhow::bail!("a database of its own needs a master key"),
+    }
+}
+
+fn wire(
+    config: &Config,
+    db: &Db,
+    keys: Arc<Keys>,
+    hasher: &PasswordHasher,
+    seams: &Seams,
+) -> Services {
+    let config::Tokens {
+        issuer,
+        audience,
+        access_ttl,
+        refresh_absolute_ttl,
+        ..
+    } = &config.tokens;
+    let tokens = AccessTokenRules {
+        issuer: issuer.clone(),
+        audience: audience.clone(),
+        ttl: *access_ttl,
+    };
+    let rules = RefreshRules {
+        idle: config.tokens.refresh_idle_ttl,
+        grace: config.tokens.refresh_grace,
+        recovery: config.tokens.refresh_recovery,
+    };
+    let policy = PasswordPolicy {
+        min_length: config.passwords.min_length,
+        min_strength: config.passwords.min_strength,
+    };
+    let (db, hasher, seams) = (|| db.clone(), || hasher.clone(), || seams.clone());
+    let sessions = Sessions::new(
+        db(),
+        keys.clone(),
+        tokens,
+        rules,
+        *refresh_absolute_ttl,
+        seams(),
+    );
+    let sessions = Arc::new(sessions);
+    Services {
+        accounts: Accounts::new(db(), hasher(), policy, sessions.clone(), seams()).into(),
+        login: Login::new(db(), hasher(), sessions.clone(), seams()).into(),
+        refresh: Refresh::new(sessions.clone()).into(),
+        health: Health::new(db(), seams()).into(),
+        sessions,
+        keys,
+    }
+}
+
+fn fault(error: Error) -> anyhow::Error {
+    match error {
+        Error::Internal { source, .. } => anyhow::Error::from_boxed(source),
+        Error::Refused(refusal) => anyhow::anyhow!("{}", refusal.code.title()),
+    }
+}

@@ -1,0 +1,173 @@
+//! The command line: starts what is needed in the right order, and stops it in the reverse one.
+
+use std::net::TcpListener;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use clap::{Parser, Subcommand};
+use secrecy::SecretString;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::app::{App, Database};
+use crate::config::{Config, Embedded, Profile, Source};
+use crate::crypto::{OsEntropy, install_provider};
+use crate::domain::{Entropy, SystemClock};
+use crate::embedded_postgres::{EmbeddedPostgres, Settings};
+use crate::services::Seams;
+use crate::{jobs, server, telemetry};
+
+/// An authentication service: one binary and one PostgreSQL.
+#[derive(Parser)]
+#[command(
+    version,
+    about,
+    after_help = "Configuration: environment variables and .env; see .env.example."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the service. Also what happens with no command.
+    Serve,
+}
+
+/// Runs the command line and gives the exit code: 0 after an orderly stop, 1 after a failure.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve(),
+    };
+    outcome.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
+}
+
+#[expect(clippy::print_stderr, reason = "the log may not have been started")]
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("keyward: {error:#}");
+    ExitCode::FAILURE
+}
+
+fn serve() -> anyhow::Result<()> {
+    let config = Config::from_env()
+        .map_err(|problems| anyhow::anyhow!("the configuration is not usable\n{problems}"))?;
+    telemetry::start(&config.log)?;
+    install_provider();
+    // Taken first, so that a second instance fails before it touches anything.
+    let listener = listen(&config)?;
+    match &config.database.source {
+        Source::External(url) => run(
+            &config,
+            &Database {
+                url,
+                data_dir: None,
+            },
+            listener,
+        ),
+        Source::Embedded(embedded) => {
+            let postgres =
+                EmbeddedPostgres::start(&settings(embedded), &|| new_password(&OsEntropy))?;
+            let url = SecretString::from(postgres.database_url().to_owned());
+            let database = Database {
+                url: &url,
+                data_dir: Some(postgres.data_dir()),
+            };
+            let served = run(&config, &database, listener);
+            postgres.stop().and(served)
+        }
+    }
+}
+
+fn listen(config: &Config) -> anyhow::Result<TcpListener> {
+    let address = config.http.listen;
+    TcpListener::bind(address)
+        .with_context(|| format!("KEYWARD_LISTEN: cannot listen on {address}"))
+}
+
+fn settings(embedded: &Embedded) -> Settings {
+    Settings {
+        data_dir: embedded.data_dir.clone(),
+        data_dir_is_default: embedded.data_dir_is_default,
+        bin_dir: embedded.bin_dir.clone(),
+        user: embedded.user.clone(),
+        may_download: embedded.may_download,
+        options: Vec::new(),
+    }
+}
+
+fn new_password(entropy: &dyn Entropy) -> String {
+    URL_SAFE_NO_PAD.encode(entropy.bytes::<24>())
+}
+
+fn run(config: &Config, database: &Database<'_>, listener: TcpListener) -> anyhow::Result<()> {
+    let seams = Seams {
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(OsEntropy),
+    };
+    let workers = std::thread::available_parallelism().map_or(2, usize::from);
+    actix_web::rt::System::new().block_on(async {
+        let app = App::build(config, database, seams).await?;
+        let server = server::run(&app, listener, workers)?;
+        jobs::start(&app.services);
+        greet(config, database);
+        let handle = server.handle();
+        actix_web::rt::spawn(async move {
+            wait_for_signal().await;
+            tracing::info!("stopping: the requests under way are finished first");
+            handle.stop(true).await;
+        });
+        server.await?;
+        app.close().await;
+        Ok(())
+    })
+}
+
+async fn wait_for_signal() {
+    let (interrupt, terminate) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    );
+    match (interrupt, terminate) {
+        (Ok(mut interrupt), Ok(mut terminate)) => {
+            tokio::select! { _ = interrupt.recv() => {} _ = terminate.recv() => {} }
+        }
+        // Without handlers the signals end the process, which is the next best thing.
+        _ => std::future::pending().await,
+    }
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "what a person sees after the first command"
+)]
+fn greet(config: &Config, database: &Database<'_>) {
+    let listen = config.http.listen;
+    tracing::info!(%listen, "serving");
+    if config.profile == Profile::Production {
+        return;
+    }
+    let data = match database.data_dir {
+        Some(dir) => dir.display().to_string(),
+        None => "in the database of DATABASE_URL".to_owned(),
+    };
+    println!(
+        "
+Keyward is running.
+
+  URL        http://{listen}
+  Data       {data}
+  Contract   http://{listen}/openapi.yaml
+
+Sign up the first user:
+
+  curl -s http://{listen}/v1/auth/signup -H 'Content-Type: application/json' \\
+    -d '{{\"email\": \"ann@example.com\", \"password\": \"tall cliff moth ribbon\"}}'
+
+Ctrl-C stops it.
+"
+    );
+}

@@ -1,0 +1,174 @@
+//! The listener and what clients see of it. It must not bind or resolve anything.
+
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+use url::{Host, Url};
+
+use super::env::Env;
+use super::names::Name;
+use super::{Profile, parse};
+
+pub(super) const LISTEN: Name = Name::plain(
+    "KEYWARD_LISTEN",
+    "127.0.0.1:8080",
+    "Address and port to listen on: an IP address, not a name",
+);
+pub(super) const PUBLIC_URL: Name = Name::plain(
+    "KEYWARD_PUBLIC_URL",
+    "http://localhost:8080",
+    "Where clients reach Keyward: issuer of tokens and base of links; https in production",
+);
+pub(super) const TRUSTED_PROXIES: Name = Name::plain(
+    "KEYWARD_TRUSTED_PROXIES",
+    "",
+    "Proxies believed about a client's address: networks or addresses, comma separated",
+);
+
+/// The listener and what clients see of it.
+#[derive(Debug, Clone)]
+pub struct Http {
+    /// Where the server listens. Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Where clients reach the service, normalised, without a trailing slash:
+    /// `https://auth.example.com`.
+    pub public_url: String,
+    /// The networks whose word about a client's address is believed. Never all addresses.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+impl Http {
+    pub(super) fn read(
+        env: &mut Env,
+        profile: Profile,
+        listen: Option<SocketAddr>,
+    ) -> Option<Self> {
+        let public_url = env.parsed(&PUBLIC_URL, |text| public_url(text, profile));
+        let trusted_proxies = env.parsed(&TRUSTED_PROXIES, |text| parse::list(text, network));
+        Some(Self {
+            listen: listen?,
+            public_url: public_url?,
+            trusted_proxies: trusted_proxies?,
+        })
+    }
+}
+
+/// Read apart from the rest, because the profile depends on it.
+pub(super) fn listen(env: &mut Env) -> Option<SocketAddr> {
+    env.parsed(&LISTEN, |text| {
+        text.parse().map_err(|_| {
+            "must be an IP address and a port, such as 127.0.0.1:8080 or [::]:8080".to_owned()
+        })
+    })
+}
+
+fn public_url(text: &str, profile: Profile) -> Result<String, String> {
+    let url = Url::parse(text)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https"))
+        .ok_or("must be a URL with http or https, such as https://auth.example.com")?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("must have no user name and no password in it".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("must end with the host or a path, without ? and #".to_owned());
+    }
+    if profile.is_production() && url.scheme() == "http" && !is_localhost(&url) {
+        return Err("must be https in production, or a localhost address".to_owned());
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+fn is_localhost(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// A network such as `10.0.0.0/8`, or a bare address, which is a network of one.
+fn network(text: &str) -> Result<IpNet, String> {
+    let bare = || text.parse::<IpAddr>().map(IpNet::from).ok();
+    let network = text
+        .parse::<IpNet>()
+        .ok()
+        .or_else(bare)
+        .ok_or("must be a network such as 10.0.0.0/8 or an address such as 10.0.0.1")?;
+    if network.prefix_len() == 0 {
+        return Err("must not be every address: any client could then choose its own".to_owned());
+    }
+    Ok(network.trunc())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_public_url_is_normalised() {
+        for (given, normal) in [
+            ("http://localhost:8080", "http://localhost:8080"),
+            ("HTTPS://Auth.Example.COM:443/", "https://auth.example.com"),
+            ("https://example.com/auth//", "https://example.com/auth"),
+            ("https://[::1]:8443/a/../b/", "https://[::1]:8443/b"),
+        ] {
+            assert_eq!(
+                public_url(given, Profile::Development).as_deref(),
+                Ok(normal)
+            );
+        }
+    }
+
+    #[test]
+    fn other_public_urls_are_refused() {
+        for text in [
+            "auth.example.com",
+            "/auth",
+            "ftp://example.com",
+            "https://",
+            "https://user@example.com",
+            "https://:word@example.com",
+            "https://example.com/?",
+            "https://example.com/#a",
+        ] {
+            assert!(public_url(text, Profile::Development).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn production_wants_https_except_at_home() {
+        let read = |text| public_url(text, Profile::Production).is_ok();
+        assert!(read("http://localhost:8080") && read("http://127.0.0.1") && read("http://[::1]"));
+        assert!(!read("http://example.com") && !read("http://10.0.0.1"));
+        assert!(!read("http://localhost.example.com"));
+    }
+
+    #[test]
+    fn proxies_are_networks_or_addresses() {
+        let read = |text| {
+            parse::list(text, network).map(|all| {
+                all.iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            })
+        };
+        assert_eq!(
+            read("10.1.2.3/8, 192.0.2.7,fd00::/8 ,::1").as_deref(),
+            Ok("10.0.0.0/8 192.0.2.7/32 fd00::/8 ::1/128")
+        );
+        for text in [
+            "10.0.0.0/33",
+            "proxy.local",
+            "10.0.0.1,",
+            ",",
+            "0.0.0.0/0",
+            "::/0",
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
+        assert!(read("::1, nonsense").is_err_and(|problem| problem.starts_with("entry 2 ")));
+    }
+}

@@ -1,0 +1,127 @@
+//! Keyward's configuration: plain data, read once at start from the environment and a `.env` file.
+//!
+//! It must not set process variables, open connections or start anything, and nothing else in
+//! Keyward may read the environment. A problem's text never quotes a value, so that no secret can
+//! end up in a log by way of it.
+
+mod database;
+mod dotenv;
+mod env;
+mod http;
+mod keys;
+mod log;
+mod master_key;
+mod names;
+mod parse;
+mod passwords;
+mod tokens;
+
+use std::net::SocketAddr;
+
+pub use database::{Database, Embedded, Source};
+pub use env::Problems;
+pub use http::Http;
+pub use keys::{Keys, Master, SigningAlgorithm};
+pub use log::{Log, LogFormat};
+pub use master_key::MasterKey;
+pub use names::{NAMES, Name};
+pub use passwords::{Argon2, Passwords};
+pub use tokens::Tokens;
+
+use env::Env;
+use names::PROFILE;
+
+/// The whole configuration. Its `Debug` shows no secret.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// How strict the start is.
+    pub profile: Profile,
+    /// The listener and what clients see of it.
+    pub http: Http,
+    /// Where the database is and how it is used.
+    pub database: Database,
+    /// The master key and the kind of signing keys.
+    pub keys: Keys,
+    /// What tokens say and how long they live.
+    pub tokens: Tokens,
+    /// What a password must be and how it is hashed.
+    pub passwords: Passwords,
+    /// What is logged, and how it looks.
+    pub log: Log,
+}
+
+impl Config {
+    /// Reads the process environment and, where there is one, `.env` in the working directory. A
+    /// name that is in the environment, even with an empty value, is not taken from the file.
+    pub fn from_env() -> Result<Self, Problems> {
+        Self::assemble(Env::of_process())
+    }
+
+    /// Reads `vars` and nothing else but the file that `KEYWARD_MASTER_KEY_FILE` names. An empty
+    /// value counts as unset; names that are not Keyward's are ignored.
+    pub fn read(vars: impl IntoIterator<Item = (String, String)>) -> Result<Self, Problems> {
+        Self::assemble(Env::of(vars))
+    }
+
+    fn assemble(mut env: Env) -> Result<Self, Problems> {
+        env.refuse_unknown_names();
+        let config = Self::sections(&mut env);
+        env.finish(config)
+    }
+
+    /// Reads every section before the first `?`, so that one broken section does not hide the
+    /// problems of the next.
+    fn sections(env: &mut Env) -> Option<Self> {
+        let listen = http::listen(env);
+        let profile = Profile::read(env, listen);
+        let http = Http::read(env, profile, listen);
+        let database = Database::read(env, profile);
+        let keys = Keys::read(env, profile);
+        let tokens = Tokens::read(env, http.as_ref().map(|http| http.public_url.as_str()));
+        let passwords = Passwords::read(env);
+        let log = Log::read(env, profile);
+        Some(Self {
+            profile,
+            http: http?,
+            database: database?,
+            keys: keys?,
+            tokens: tokens?,
+            passwords: passwords?,
+            log: log?,
+        })
+    }
+}
+
+/// How strict the start is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// Starts with nothing prepared. The default while the listener is on loopback.
+    Development,
+    /// Refuses to start with settings that are only fit for a developer's machine.
+    Production,
+}
+
+impl Profile {
+    /// A profile that is missing or broken has been noted as a problem; the rest is then judged as
+    /// development, so that nobody reads refusals of a profile they did not choose.
+    fn read(env: &mut Env, listen: Option<SocketAddr>) -> Self {
+        let exposed = listen.is_some_and(|address| !address.ip().to_canonical().is_loopback());
+        if exposed && !env.has(&PROFILE) {
+            env.problem(
+                &PROFILE,
+                "must be set to `development` or `production`, because KEYWARD_LISTEN is not a \
+                 loopback address",
+            );
+        }
+        let choices = [
+            ("development", Self::Development),
+            ("production", Self::Production),
+        ];
+        env.parsed(&PROFILE, parse::choice(choices))
+            .unwrap_or(Self::Development)
+    }
+
+    fn is_production(self) -> bool {
+        self == Self::Production
+    }
+}

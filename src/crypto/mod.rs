@@ -1,0 +1,24 @@
+//! Secrets in, values out: password hashing, tokens, signing keys, sealing. No I/O; time is an argument.
+
+mod access_token;
+mod entropy;
+mod key_ring;
+mod password_hash;
+mod refresh_token;
+mod seal;
+mod signing_key;
+
+pub use access_token::{AccessTokenRules, Issued, TokenFault, Verified};
+pub use entropy::OsEntropy;
+pub(crate) use key_ring::Purpose;
+pub use key_ring::{KeyRing, RingError};
+pub use password_hash::{HashError, PasswordHasher};
+pub use refresh_token::RefreshToken;
+pub use signing_key::PublicKey;
+
+/// Chooses the one cryptographic provider, before anything could choose another.
+pub fn install_provider() {
+    // Fails only when it was done before.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
+}

@@ -1,0 +1,64 @@
+//! Security events: what changed an account or a session, or tried to in a way that left a mark.
+
+use chrono::{DateTime, Utc};
+
+use super::{ClientInfo, EventId, SessionId, UserId};
+
+macro_rules! events {
+    ($($(#[$doc:meta])* $name:ident = $word:literal, $outcome:literal;)+) => {
+        /// What happened.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum EventKind { $($(#[$doc])* $name,)+ }
+
+        impl EventKind {
+            /// Every kind, in the order of the registry.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// The word for the database and for callers.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $word,)+ }
+            }
+
+            /// `success`, or `failure` for what was refused.
+            pub fn outcome(self) -> &'static str {
+                match self { $(Self::$name => $outcome,)+ }
+            }
+        }
+    };
+}
+
+events! {
+    /// Somebody signed up.
+    AccountCreated = "account_created", "success";
+    /// Somebody deleted their account. Kept without the user.
+    AccountDeleted = "account_deleted", "success";
+    /// Somebody changed their profile.
+    ProfileChanged = "profile_changed", "success";
+    /// A login was completed.
+    LoggedIn = "logged_in", "success";
+    /// A session was ended by its owner.
+    LoggedOut = "logged_out", "success";
+    /// A replaced refresh token came back within the grace from another address or program.
+    RefreshedFromElsewhere = "refreshed_from_elsewhere", "success";
+    /// The answer to a refresh was lost, and the client came back after the grace.
+    RefreshRetriedLate = "refresh_retried_late", "success";
+    /// A refresh token that had been replaced was shown again: the session was ended.
+    RefreshTokenReused = "refresh_token_reused", "failure";
+}
+
+/// One event, written in the transaction it describes.
+#[derive(Debug, Clone)]
+pub struct Event<'a> {
+    /// Its own id.
+    pub id: EventId,
+    /// What happened.
+    pub kind: EventKind,
+    /// To whom; `None` when the account is gone.
+    pub user_id: Option<UserId>,
+    /// In which session.
+    pub session_id: Option<SessionId>,
+    /// Who did it.
+    pub client: &'a ClientInfo,
+    /// When.
+    pub at: DateTime<Utc>,
+}

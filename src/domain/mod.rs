@@ -1,0 +1,38 @@
+//! Types and rules without I/O: values parsed once, state with its transitions, the registry of error codes.
+//! Imports nothing else of ours.
+
+mod client;
+mod clock;
+mod device;
+mod email;
+mod entropy;
+mod event;
+mod field_error;
+mod ids;
+mod password;
+mod profile;
+mod refresh;
+mod refusal;
+mod sealed_key;
+mod session;
+mod sign_up;
+mod user;
+mod username;
+
+pub use client::ClientInfo;
+pub use clock::{Clock, SystemClock};
+pub use device::Device;
+pub use email::Email;
+pub use entropy::Entropy;
+pub use event::{Event, EventKind};
+pub use field_error::{FieldCode, FieldError, FieldErrors};
+pub use ids::{EventId, KeyId, SessionId, UserId};
+pub use password::{MAX_CHARACTERS as PASSWORD_MAX_CHARACTERS, Password, PasswordPolicy};
+pub use profile::{Change, DisplayName, Locale, ProfileChange};
+pub use refresh::{HeldToken, RefreshRules, ShownToken, Verdict, judge};
+pub use refusal::{Code, Refusal};
+pub use sealed_key::SealedKey;
+pub use session::{AuthMethod, EndReason, Session, Transport};
+pub use sign_up::{NewAccount, SignUpForm};
+pub use user::{Credentials, Identifier, Proof, User};
+pub use username::Username;

@@ -1,0 +1,110 @@
+//! The registry of error codes: every coded answer Keyward can give. Public contract: never renamed.
+
+use super::FieldError;
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $title:literal;)+) => {
+        /// Why a request is refused.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code { $($(#[$doc])* $name,)+ }
+
+        impl Code {
+            /// Every code, in the order of the registry.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// The code as callers see it.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $code,)+ }
+            }
+
+            /// One sentence for people.
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// 400: the body is not JSON, or names a member twice.
+    MalformedJson = "malformed_json", "The body is not well-formed JSON.";
+    /// 400: not what HTTP says a request should be.
+    BadRequest = "bad_request", "The request is not well-formed.";
+    /// 401: no bearer token where one is needed.
+    TokenMissing = "token_missing", "An access token is needed.";
+    /// 401: not a token of ours.
+    TokenInvalid = "token_invalid", "The access token is not valid.";
+    /// 401: ours, and too old.
+    TokenExpired = "token_expired", "The access token has expired.";
+    /// 401: ours, and its session is over.
+    SessionEnded = "session_ended", "The session has ended. Sign in again.";
+    /// 401: wrong password, or no such account: not said which.
+    InvalidCredentials = "invalid_credentials", "The account or the password is wrong.";
+    /// 401: a refresh token that does not work, whatever the reason.
+    RefreshTokenInvalid = "refresh_token_invalid", "The refresh token is not valid. Sign in again.";
+    /// 403: right password, account switched off.
+    AccountDisabled = "account_disabled", "The account is disabled.";
+    /// 403: a wrong password typed inside a session.
+    WrongPassword = "wrong_password", "The password is wrong.";
+    /// 404: no such thing, or not yours.
+    NotFound = "not_found", "There is nothing here.";
+    /// 405: the path exists and does not know the method.
+    MethodNotAllowed = "method_not_allowed", "The method is not allowed here.";
+    /// 408: the request did not arrive, or was not answered, in time.
+    RequestTimeout = "request_timeout", "The request took too long.";
+    /// 409: an account with this e-mail address exists.
+    EmailTaken = "email_taken", "An account with this e-mail address exists.";
+    /// 409: an account with this username exists.
+    UsernameTaken = "username_taken", "An account with this username exists.";
+    /// 413: the body is larger than 16 KiB.
+    PayloadTooLarge = "payload_too_large", "The body is too large.";
+    /// 415: the body is something other than `application/json`.
+    UnsupportedMediaType = "unsupported_media_type", "The body must be application/json.";
+    /// 422: members that are wrong; `errors` lists them.
+    ValidationFailed = "validation_failed", "Some fields are not valid.";
+    /// 500: a fault of ours.
+    InternalError = "internal_error", "Something went wrong on our side.";
+    /// 503: more work is waiting than can be done in time.
+    Overloaded = "overloaded", "Too busy. Try again shortly.";
+    /// 503: the database is away.
+    Unavailable = "unavailable", "The service is not available. Try again shortly.";
+}
+
+/// A refused request: a code, and what helps to put it right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Why.
+    pub code: Code,
+    /// Seconds after which trying again may help.
+    pub retry_after: Option<u32>,
+    /// The members that are wrong.
+    pub fields: Vec<FieldError>,
+}
+
+impl Refusal {
+    /// Too busy: the work queue would take too long.
+    pub fn overloaded() -> Self {
+        Self {
+            retry_after: Some(1),
+            ..Code::Overloaded.into()
+        }
+    }
+
+    /// The database is away.
+    pub fn unavailable() -> Self {
+        Self {
+            retry_after: Some(1),
+            ..Code::Unavailable.into()
+        }
+    }
+}
+
+impl From<Code> for Refusal {
+    fn from(code: Code) -> Self {
+        Self {
+            code,
+            retry_after: None,
+            fields: Vec::new(),
+        }
+    }
+}

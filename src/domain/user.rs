@@ -1,0 +1,77 @@
+//! People's accounts, and what a login has proven about one.
+
+use chrono::{DateTime, Utc};
+
+use super::{AuthMethod, Email, FieldError, UserId, Username};
+
+/// An account, as its owner sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Never reused.
+    pub id: UserId,
+    /// As typed.
+    pub email: Option<String>,
+    /// Whether the owner has shown to receive mail there.
+    pub email_verified: bool,
+    /// In lower case.
+    pub username: Option<String>,
+    /// The name shown.
+    pub display_name: Option<String>,
+    /// The language preferred (BCP 47).
+    pub locale: Option<String>,
+    /// Whether a login asks for a second factor.
+    pub two_factor_enabled: bool,
+    /// What the operator lets them do.
+    pub roles: Vec<String>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When its profile last changed.
+    pub updated_at: DateTime<Utc>,
+    /// The login before the present moment that came last.
+    pub last_login_at: Option<DateTime<Utc>>,
+}
+
+/// What somebody signs in with.
+#[derive(Debug, Clone)]
+pub enum Identifier {
+    /// An e-mail address.
+    Email(Email),
+    /// A username.
+    Username(Username),
+}
+
+impl Identifier {
+    /// Reads an address.
+    pub fn email(typed: &str) -> Result<Self, FieldError> {
+        Email::parse(typed).map(Self::Email)
+    }
+
+    /// Reads a username.
+    pub fn username(typed: &str) -> Result<Self, FieldError> {
+        Username::parse(typed).map(Self::Username)
+    }
+}
+
+/// What a password is compared with.
+#[derive(Clone)]
+pub struct Credentials {
+    /// Whose.
+    pub user_id: UserId,
+    /// The PHC string; accounts that sign in otherwise have none.
+    pub password_hash: Option<String>,
+    /// Rises with every change of password, second factor or status.
+    pub version: i32,
+    /// Whether the account is switched off.
+    pub disabled: bool,
+}
+
+/// What a login has proven: the one thing `Sessions::open` takes.
+#[derive(Debug, Clone)]
+pub struct Proof {
+    /// Who it is.
+    pub user_id: UserId,
+    /// The credentials' version when it was proven: a change since then voids the proof.
+    pub credential_version: i32,
+    /// How it was proven.
+    pub methods: Vec<AuthMethod>,
+}

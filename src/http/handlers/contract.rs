@@ -1,0 +1,12 @@
+//! `/openapi.yaml`: the contract, as it is in the repository.
+
+use actix_web::HttpResponse;
+
+const OPENAPI: &str = include_str!("../../../openapi.yaml");
+
+pub(in crate::http) async fn openapi() -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("application/yaml")
+        .insert_header(("cache-control", "public, max-age=300"))
+        .body(OPENAPI)
+}

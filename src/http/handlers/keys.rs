@@ -1,0 +1,21 @@
+//! `/.well-known/jwks.json`: the public signing keys (RFC 7517).
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use serde::Serialize;
+
+use crate::crypto::PublicKey;
+use crate::services::Services;
+
+#[derive(Serialize)]
+struct KeySet {
+    keys: Vec<PublicKey>,
+}
+
+pub(in crate::http) async fn published(services: Data<Services>) -> HttpResponse {
+    let keys = services.keys.published();
+    // New keys are published for as long before they sign.
+    HttpResponse::Ok()
+        .insert_header(("cache-control", "public, max-age=300"))
+        .json(KeySet { keys })
+}

@@ -1,0 +1,61 @@
+//! `/v1/auth/login`.
+
+use actix_web::web::{Data, Json};
+use serde::Deserialize;
+
+use super::TokenTransport;
+use crate::domain::{FieldCode, FieldError, FieldErrors, Identifier, Password, Refusal};
+use crate::http::extractors::{Body, Client};
+use crate::http::problem::Problem;
+use crate::http::views::AuthenticatedView;
+use crate::services::{LogIn, Services};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct LoginBody {
+    email: Option<String>,
+    username: Option<String>,
+    password: String,
+    #[serde(default)]
+    token_transport: TokenTransport,
+}
+
+impl LoginBody {
+    fn parse(self) -> Result<LogIn, Refusal> {
+        let mut errors = FieldErrors::default();
+        let who = match (self.email, self.username) {
+            (Some(email), None) => errors.keep("/email", Identifier::email(&email)),
+            (None, Some(name)) => errors.keep("/username", Identifier::username(&name)),
+            (None, None) => {
+                let missing =
+                    FieldError::new(FieldCode::Required, "An e-mail address or a username.");
+                errors.keep("/email", Err(missing))
+            }
+            (Some(_), Some(_)) => {
+                let both = FieldError::new(
+                    FieldCode::MutuallyExclusive,
+                    "Either this or the e-mail address.",
+                );
+                errors.keep("/username", Err(both))
+            }
+        };
+        let password = errors.keep("/password", Password::parse(self.password));
+        match (who, password) {
+            (Some(who), Some(password)) => Ok(LogIn {
+                who,
+                password,
+                transport: self.token_transport.into(),
+            }),
+            _ => Err(errors.into()),
+        }
+    }
+}
+
+pub(in crate::http) async fn log_in(
+    services: Data<Services>,
+    Client(client): Client,
+    Body(body): Body<LoginBody>,
+) -> Result<Json<AuthenticatedView>, Problem> {
+    let signed_in = services.login.log_in(body.parse()?, &client).await?;
+    Ok(Json(signed_in.into()))
+}

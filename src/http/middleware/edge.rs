@@ -1,0 +1,113 @@
+//! The edge of every request: its id, its deadline, the headers of every answer, and a coded answer where anything
+//! inside gave none or panicked.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, ResponseError};
+use futures_util::FutureExt;
+use tokio::time::timeout;
+
+use super::request_span::Mark;
+use crate::domain::{Code, Refusal};
+use crate::http::problem::{PROBLEM_JSON, Problem};
+
+/// Longest time a request may take. Bodies, hashing and the database have shorter limits of their own.
+const DEADLINE: Duration = Duration::from_secs(15);
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+tokio::task_local! {
+    static REQUEST_ID: String;
+}
+
+/// The id of the request being served.
+pub(crate) fn request_id() -> String {
+    REQUEST_ID.try_with(Clone::clone).unwrap_or_default()
+}
+
+/// Wraps everything but the log.
+pub async fn edge(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let id = request
+        .extensions()
+        .get::<Mark>()
+        .map(|mark| mark.id.clone())
+        .unwrap_or_default();
+    let serving = AssertUnwindSafe(next.call(request)).catch_unwind();
+    REQUEST_ID
+        .scope(id, async { finish(timeout(DEADLINE, serving).await) })
+        .await
+}
+
+fn finish<B>(
+    outcome: Result<
+        std::thread::Result<Result<ServiceResponse<B>, Error>>,
+        tokio::time::error::Elapsed,
+    >,
+) -> Result<ServiceResponse<B>, Error> {
+    let refusal: Refusal = match outcome {
+        Ok(Ok(Ok(mut response))) if is_ours(&response) => {
+            complete(response.headers_mut());
+            return Ok(response);
+        }
+        Ok(Ok(Ok(response))) => code_of(response.status()).into(),
+        Ok(Ok(Err(error))) => code_of(error.as_response_error().status_code()).into(),
+        Ok(Err(_)) => {
+            tracing::error!("a request panicked");
+            Code::InternalError.into()
+        }
+        Err(_) => Refusal::unavailable(),
+    };
+    let mut response = Problem::from(refusal).error_response();
+    complete(response.headers_mut());
+    Err(InternalError::from_response("refused at the edge", response).into())
+}
+
+/// A success, or a problem that we rendered: never a framework's own text.
+fn is_ours<B>(response: &ServiceResponse<B>) -> bool {
+    let failed = response.status().is_client_error() || response.status().is_server_error();
+    !failed
+        || response
+            .headers()
+            .get(CONTENT_TYPE)
+            .is_some_and(|value| value == PROBLEM_JSON)
+}
+
+fn code_of(status: StatusCode) -> Code {
+    match status {
+        StatusCode::NOT_FOUND => Code::NotFound,
+        StatusCode::METHOD_NOT_ALLOWED => Code::MethodNotAllowed,
+        StatusCode::PAYLOAD_TOO_LARGE => Code::PayloadTooLarge,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Code::UnsupportedMediaType,
+        StatusCode::REQUEST_TIMEOUT => Code::RequestTimeout,
+        other if other.is_client_error() => Code::BadRequest,
+        _ => Code::InternalError,
+    }
+}
+
+fn complete(headers: &mut HeaderMap) {
+    if let Ok(id) = HeaderValue::from_str(&request_id()) {
+        headers.insert(X_REQUEST_ID, id);
+    }
+    if !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(
+        CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    );
+}

@@ -1,0 +1,78 @@
+//! One span and one log line a request: route pattern, status, time, user. Never a query string, a body or a header.
+
+use std::time::Instant;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::web::Data;
+use actix_web::{Error, HttpMessage};
+use tracing::Span;
+use tracing::field::Empty;
+use tracing_actix_web::RootSpanBuilder;
+
+use crate::domain::EventId;
+use crate::services::Seams;
+
+/// What a request carries from its first moment on.
+pub(super) struct Mark {
+    /// `X-Request-Id`.
+    pub(super) id: String,
+    started: Instant,
+}
+
+/// Describes requests to the log.
+pub struct RequestSpan;
+
+impl RootSpanBuilder for RequestSpan {
+    fn on_request_start(request: &ServiceRequest) -> Span {
+        let id = request_id(request);
+        let route = request
+            .match_pattern()
+            .unwrap_or_else(|| "unmatched".to_owned());
+        let method = request.method().as_str();
+        let span = tracing::info_span!("request", method, route, request_id = id, user.id = Empty);
+        request.extensions_mut().insert(Mark {
+            id,
+            started: Instant::now(),
+        });
+        span
+    }
+
+    fn on_request_end<B: MessageBody>(_: Span, outcome: &Result<ServiceResponse<B>, Error>) {
+        match outcome {
+            Ok(response) => {
+                let status = response.status().as_u16();
+                let elapsed_ms = response
+                    .request()
+                    .extensions()
+                    .get::<Mark>()
+                    .map(|mark| mark.started.elapsed().as_secs_f64() * 1000.0);
+                tracing::info!(status, elapsed_ms, "answered");
+            }
+            Err(error) => {
+                let status = error.error_response().status().as_u16();
+                tracing::info!(status, "answered");
+            }
+        }
+    }
+}
+
+/// The caller's own id, if it is one that can be put into a log; else a new one.
+fn request_id(request: &ServiceRequest) -> String {
+    let sent = request
+        .headers()
+        .get("x-request-id")
+        .and_then(|value| value.to_str().ok());
+    if let Some(id) = sent.filter(|id| is_request_id(id)) {
+        return id.to_owned();
+    }
+    let seams = request.app_data::<Data<Seams>>();
+    seams
+        .map(|seams| EventId::new(seams.clock.now(), &*seams.entropy).to_string())
+        .unwrap_or_default()
+}
+
+fn is_request_id(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    (8..=64).contains(&text.len()) && text.bytes().all(allowed)
+}

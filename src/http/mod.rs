@@ -1,0 +1,21 @@
+//! The only place that speaks HTTP. Handlers parse, call one service method and render; rules live below.
+
+mod extractors;
+mod handlers;
+mod json;
+mod middleware;
+mod problem;
+mod routes;
+mod views;
+
+use ipnet::IpNet;
+
+pub use middleware::{RequestSpan, edge};
+pub use routes::{ROUTES, configure};
+
+/// What the HTTP layer needs to know of its surroundings.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+}

@@ -1,0 +1,67 @@
+//! Every route, in one table: what is served and what `ROUTES` says are the same by construction.
+
+use std::future::ready;
+
+use actix_web::http::header;
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpResponse, ResponseError};
+
+use super::handlers::{accounts, contract, health, keys, login, refresh, sessions};
+use super::problem::Problem;
+use crate::domain::Code;
+
+/// Builds the table. `HEAD` is answered wherever `GET` is (RFC 9110, section 9.3.2).
+macro_rules! routes {
+    ($($path:literal { $($method:ident => $handler:path),+ })+) => {
+        /// Each path with its methods.
+        pub const ROUTES: &[(&str, &[&str])] = &[$(($path, &[$(stringify!($method)),+])),+];
+
+        /// Adds every route to the application.
+        pub fn configure(config: &mut ServiceConfig) {
+            $({
+                let resource = web::resource($path);
+                $(let resource = routes!(@add resource, $method, $handler);)+
+                let allow = allow(&[$(stringify!($method)),+]);
+                config.service(resource.default_service(web::to(move || ready(method_not_allowed(&allow)))));
+            })+
+            config.default_service(web::to(not_found));
+        }
+    };
+    (@add $resource:ident, GET, $handler:path) => {
+        $resource.route(web::get().to($handler)).route(web::head().to($handler))
+    };
+    (@add $resource:ident, POST, $handler:path) => { $resource.route(web::post().to($handler)) };
+    (@add $resource:ident, PATCH, $handler:path) => { $resource.route(web::patch().to($handler)) };
+}
+
+routes! {
+    "/v1/auth/signup" { POST => accounts::sign_up }
+    "/v1/auth/login" { POST => login::log_in }
+    "/v1/auth/refresh" { POST => refresh::refresh }
+    "/v1/auth/logout" { POST => sessions::log_out }
+    "/v1/me" { GET => accounts::me, PATCH => accounts::change_profile }
+    "/v1/me/delete" { POST => accounts::delete }
+    "/.well-known/jwks.json" { GET => keys::published }
+    "/openapi.yaml" { GET => contract::openapi }
+    "/health/live" { GET => health::live }
+    "/health/ready" { GET => health::ready }
+}
+
+fn allow(methods: &[&str]) -> String {
+    let head = methods.contains(&"GET").then_some("HEAD");
+    let mut all: Vec<&str> = methods.iter().copied().chain(head).collect();
+    all.sort_unstable();
+    all.join(", ")
+}
+
+async fn not_found() -> Result<HttpResponse, Problem> {
+    Err(Code::NotFound.into())
+}
+
+fn method_not_allowed(allow: &str) -> HttpResponse {
+    let mut response = Problem::from(Code::MethodNotAllowed).error_response();
+    if let Ok(allow) = allow.try_into() {
+        response.headers_mut().insert(header::ALLOW, allow);
+    }
+    response
+}

@@ -1,0 +1,156 @@
+//! One connection, lent for one use case, and the deadline that every statement on it keeps.
+
+use std::future::Future;
+use std::ops::{Deref, DerefMut};
+use std::time::Duration;
+
+use sqlx::pool::PoolConnection;
+use sqlx::{PgConnection, PgPool, Postgres};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::{DbError, Health, Keys, SecurityEvents, Sessions, Users};
+
+/// A connection and its repositories.
+pub struct Conn {
+    /// `None` only while it is being dropped.
+    lent: Option<PoolConnection<Postgres>>,
+    deadline: Instant,
+    /// A statement was sent and its answer has not been read to the end.
+    busy: bool,
+    /// A transaction is open.
+    open: bool,
+}
+
+impl Conn {
+    pub(super) async fn acquire(pool: &PgPool, wait: Duration) -> Result<Self, DbError> {
+        let deadline = Instant::now() + wait;
+        let lent = timeout_at(deadline, pool.acquire())
+            .await
+            .map_err(|_| DbError::late())??;
+        Ok(Self {
+            lent: Some(lent),
+            deadline,
+            busy: false,
+            open: false,
+        })
+    }
+
+    pub(super) async fn begin(mut self) -> Result<Tx, DbError> {
+        self.open = true;
+        self.run("begin").await?;
+        Ok(Tx(self))
+    }
+
+    /// The connection to give a statement to, and what runs it within the deadline.
+    pub(super) fn statement(&mut self) -> Result<(&mut PgConnection, Bound<'_>), DbError> {
+        let connection = self.lent.as_deref_mut().ok_or_else(DbError::late)?;
+        Ok((
+            connection,
+            Bound {
+                deadline: self.deadline,
+                busy: &mut self.busy,
+            },
+        ))
+    }
+
+    async fn run(&mut self, command: &'static str) -> Result<(), DbError> {
+        let (connection, bound) = self.statement()?;
+        bound
+            .run(sqlx::raw_sql(command).execute(connection))
+            .await?;
+        Ok(())
+    }
+
+    /// The key ring.
+    pub fn keys(&mut self) -> Keys<'_> {
+        Keys(self)
+    }
+
+    /// Accounts.
+    pub fn users(&mut self) -> Users<'_> {
+        Users(self)
+    }
+
+    /// Sessions.
+    pub fn sessions(&mut self) -> Sessions<'_> {
+        Sessions(self)
+    }
+
+    /// Security events.
+    pub fn security_events(&mut self) -> SecurityEvents<'_> {
+        SecurityEvents(self)
+    }
+
+    /// The database itself.
+    pub fn health(&mut self) -> Health<'_> {
+        Health(self)
+    }
+}
+
+impl Drop for Conn {
+    /// A connection cut off in the middle of a statement is closed: nothing of it can reach a later use case.
+    fn drop(&mut self) {
+        let Some(mut lent) = self.lent.take() else {
+            return;
+        };
+        if self.busy {
+            lent.close_on_drop();
+        } else if self.open {
+            tokio::spawn(roll_back(lent));
+        }
+    }
+}
+
+async fn roll_back(mut lent: PoolConnection<Postgres>) {
+    let rollback = sqlx::raw_sql("rollback").execute(&mut *lent);
+    if !matches!(timeout(super::DEADLINE, rollback).await, Ok(Ok(_))) {
+        lent.close_on_drop();
+    }
+}
+
+/// Runs one statement within the use case's deadline.
+pub(super) struct Bound<'a> {
+    deadline: Instant,
+    busy: &'a mut bool,
+}
+
+impl Bound<'_> {
+    pub(super) async fn run<T>(
+        self,
+        statement: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, DbError> {
+        *self.busy = true;
+        let answer = timeout_at(self.deadline, statement)
+            .await
+            .map_err(|_| DbError::late())?;
+        *self.busy = false;
+        Ok(answer?)
+    }
+}
+
+/// A transaction and its repositories.
+#[must_use]
+pub struct Tx(Conn);
+
+impl Tx {
+    /// Makes everything durable. When this fails, whether it did is not known.
+    pub async fn commit(mut self) -> Result<(), DbError> {
+        self.0.run("commit").await?;
+        self.0.open = false;
+        Ok(())
+    }
+}
+
+impl Deref for Tx {
+    type Target = Conn;
+
+    fn deref(&self) -> &Conn {
+        &self.0
+    }
+}
+
+impl DerefMut for Tx {
+    fn deref_mut(&mut self) -> &mut Conn {
+        &mut self.0
+    }
+}

@@ -1,0 +1,90 @@
+//! The schema: bringing it up to date, and telling whether it is.
+
+use chrono::{DateTime, Utc};
+use sqlx::migrate::Migrator;
+use sqlx::{Connection, PgConnection};
+
+use super::{Conn, Db, DbError};
+
+/// Every migration, built into the binary.
+static MIGRATIONS: Migrator = {
+    let mut migrations = sqlx::migrate!();
+    // A newer release may have migrated already: a rolling deploy and a rollback both meet that.
+    migrations.ignore_missing = true;
+    migrations
+};
+
+/// Whether the schema serves this release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SchemaState {
+    /// It is ours, or a newer one.
+    Current,
+    /// Migrations of ours are missing.
+    Behind,
+}
+
+impl Db {
+    /// Applies what is missing, one replica at a time.
+    pub async fn migrate(&self) -> Result<(), DbError> {
+        let mut connection = PgConnection::connect_with(&self.options).await?;
+        MIGRATIONS
+            .run_direct(None, &mut connection, false)
+            .await
+            .map_err(DbError::Migration)?;
+        connection.close().await?;
+        Ok(())
+    }
+
+    /// The checksums of the migrations, in order: the identity of this release's schema.
+    pub fn schema_identity() -> String {
+        use std::fmt::Write;
+        let bytes = MIGRATIONS
+            .iter()
+            .flat_map(|migration| migration.checksum.iter().take(4));
+        bytes.fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    }
+}
+
+/// Statements on the database itself.
+pub struct Health<'c>(pub(super) &'c mut Conn);
+
+impl Health<'_> {
+    /// The database's own clock: the one statement that tells the time.
+    pub async fn clock(self) -> Result<DateTime<Utc>, DbError> {
+        let (connection, bound) = self.0.statement()?;
+        let statement = sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#);
+        bound.run(statement.fetch_one(connection)).await
+    }
+
+    /// Compares what was applied with what this release needs.
+    pub async fn schema(self) -> Result<SchemaState, DbError> {
+        let newest = MIGRATIONS
+            .iter()
+            .map(|migration| migration.version)
+            .max()
+            .unwrap_or_default();
+        let (connection, bound) = self.0.statement()?;
+        let statement = sqlx::query_scalar!(
+            r#"select exists (select from _sqlx_migrations where version >= $1 and success) as "current!""#,
+            newest,
+        );
+        match bound.run(statement.fetch_one(connection)).await {
+            Ok(true) => Ok(SchemaState::Current),
+            Ok(false) => Ok(SchemaState::Behind),
+            Err(error) if error.is_missing_table() => Ok(SchemaState::Behind),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl DbError {
+    fn is_missing_table(&self) -> bool {
+        let Self::Failed(sqlx::Error::Database(answer)) = self else {
+            return false;
+        };
+        answer.code().as_deref() == Some("42P01")
+    }
+}

@@ -1,0 +1,370 @@
+//! Sessions, and the refresh token each holds. What a shown token means is decided above; here the swap is made
+//! only when the row still is what the decision was made on.
+
+use chrono::{DateTime, Utc};
+use ipnet::IpNet;
+use uuid::Uuid;
+
+use super::users::UserRow;
+use super::{Conn, DbError};
+use crate::domain::{
+    AuthMethod, ClientInfo, EndReason, HeldToken, Proof, RefreshRules, Session, SessionId,
+    ShownToken, Transport, User, UserId,
+};
+
+/// A session to be opened.
+pub struct NewSession<'a> {
+    /// Its id.
+    pub id: SessionId,
+    /// What was proven: only while the credentials still are of its version is the session made.
+    pub proof: &'a Proof,
+    /// Where its refresh token travels.
+    pub transport: Transport,
+    /// Of its first refresh token.
+    pub digest: [u8; 32],
+    /// When it ends, however active it is.
+    pub absolute_expires_at: DateTime<Utc>,
+    /// Who asks.
+    pub client: &'a ClientInfo,
+    /// Now.
+    pub now: DateTime<Utc>,
+}
+
+/// A refresh token's replacement.
+pub struct Rotation<'a> {
+    /// The session.
+    pub id: SessionId,
+    /// The token that was shown.
+    pub shown: &'a ShownToken,
+    /// Of its successor.
+    pub successor: [u8; 32],
+    /// What the successor was derived with.
+    pub salt: [u8; 32],
+    /// Who asks.
+    pub client: &'a ClientInfo,
+    /// Now.
+    pub now: DateTime<Utc>,
+}
+
+/// A session with its user and the token it holds.
+pub struct SignedIn {
+    /// The session.
+    pub session: Session,
+    /// Its user.
+    pub user: User,
+    /// Whether the account is switched off.
+    pub user_disabled: bool,
+    /// The refresh token, for the judgement.
+    pub held: HeldToken,
+    /// What the current token was derived with.
+    pub salt: Option<[u8; 32]>,
+    /// Whether a grace answer already went elsewhere.
+    pub seen_elsewhere: bool,
+}
+
+/// `query_as!` of a statement that ends in the columns of a session `s` and its user `u`.
+macro_rules! signed_in {
+    ($before:literal, $after:literal, $($argument:expr),+ $(,)?) => {
+        sqlx::query_as!(
+            SignedInRow,
+            $before
+                + r#" s.id as "id!", s.transport as "transport!", s.auth_methods as "auth_methods!",
+                s.created_at as "created_at!", s.last_seen_at as "last_seen_at!",
+                s.absolute_expires_at as "absolute_expires_at!", s.ended_at as "ended_at?",
+                s.ip_address as "ip_address?: IpNet", s.user_agent as "user_agent?",
+                s.generation as "generation!", s.current_digest as "current_digest!",
+                s.parent_digest as "parent_digest?", s.salt as "salt?", s.rotated_at as "rotated_at!",
+                s.seen as "seen!", s.seen_elsewhere as "seen_elsewhere!",
+                u.id as "user_id!", u.email as "email?", u.email_verified_at as "email_verified_at?",
+                u.username as "username?", u.display_name as "display_name?", u.locale as "locale?",
+                u.two_factor_enabled_at as "two_factor_enabled_at?", u.roles as "roles!",
+                u.disabled_at as "disabled_at?", u.created_at as "user_created_at!",
+                u.updated_at as "user_updated_at!", u.last_login_at as "last_login_at?" "#
+                + $after,
+            $($argument),+
+        )
+    };
+}
+
+/// Statements on `sessions`.
+pub struct Sessions<'c>(pub(super) &'c mut Conn);
+
+impl Sessions<'_> {
+    /// Opens a session and notes the login, if the proof still holds; `None` when it does not. The user's row is
+    /// locked by it, so that a change of credentials comes wholly before or wholly after.
+    pub async fn open(self, new: &NewSession<'_>) -> Result<Option<SignedIn>, DbError> {
+        let methods: Vec<String> = new
+            .proof
+            .methods
+            .iter()
+            .map(|m| m.as_str().to_owned())
+            .collect();
+        let (connection, bound) = self.0.statement()?;
+        let statement = signed_in!(
+            "with u as (
+                 update users set last_login_at = $3
+                 where id = $2 and credential_version = $4 and disabled_at is null
+                 returning *
+             ), s as (
+                 insert into sessions (id, user_id, transport, auth_methods, created_at, last_seen_at,
+                     rotated_at, absolute_expires_at, ip_address, user_agent, current_digest)
+                 select $1, u.id, $5, $6, $3, $3, $3, $7, $8, $9, $10 from u
+                 returning *
+             )
+             select",
+            "from s, u",
+            new.id.uuid(),
+            new.proof.user_id.uuid(),
+            new.now,
+            new.proof.credential_version,
+            new.transport.as_str(),
+            &methods,
+            new.absolute_expires_at,
+            new.client.ip.map(IpNet::from) as Option<IpNet>,
+            new.client.user_agent,
+            &new.digest,
+        );
+        read(bound.run(statement.fetch_optional(connection)).await?)
+    }
+
+    /// A session, alive or not, with its user.
+    pub async fn by_id(self, id: SessionId) -> Result<Option<SignedIn>, DbError> {
+        let (connection, bound) = self.0.statement()?;
+        let statement = signed_in!(
+            "select",
+            "from sessions s join users u on u.id = s.user_id where s.id = $1",
+            id.uuid(),
+        );
+        read(bound.run(statement.fetch_optional(connection)).await?)
+    }
+
+    /// The good path of a refresh in one statement: replaces the current token where `domain::judge` would say
+    /// `Rotate`; `None` where it would say anything else.
+    pub async fn rotate(
+        self,
+        rotation: &Rotation<'_>,
+        rules: &RefreshRules,
+    ) -> Result<Option<SignedIn>, DbError> {
+        let (connection, bound) = self.0.statement()?;
+        let statement = signed_in!(
+            "update sessions s set
+                 generation = s.generation + 1, parent_digest = s.current_digest, current_digest = $4,
+                 salt = $5, rotated_at = $6, last_seen_at = $6, seen = false, seen_elsewhere = false,
+                 ip_address = $7, user_agent = $8
+             from users u
+             where s.id = $1 and s.current_digest = $2 and s.transport = $3 and s.ended_at is null
+                 and u.id = s.user_id and u.disabled_at is null
+                 and $6 < s.absolute_expires_at and s.rotated_at > $9
+                 and (s.generation = 0 or s.rotated_at <= $10)
+             returning",
+            "",
+            rotation.id.uuid(),
+            &rotation.shown.digest,
+            rotation.shown.transport.as_str(),
+            &rotation.successor,
+            &rotation.salt,
+            rotation.now,
+            rotation.client.ip.map(IpNet::from) as Option<IpNet>,
+            rotation.client.user_agent,
+            rotation.now - rules.idle,
+            rotation.now - rules.grace,
+        );
+        read(bound.run(statement.fetch_optional(connection)).await?)
+    }
+
+    /// Replaces the successor that nobody has shown by a fresh one of the same parent; `None` when somebody was
+    /// faster.
+    pub async fn recover(
+        self,
+        rotation: &Rotation<'_>,
+        held: &HeldToken,
+    ) -> Result<Option<SignedIn>, DbError> {
+        let (connection, bound) = self.0.statement()?;
+        let statement = signed_in!(
+            "update sessions s set
+                 generation = s.generation + 1, current_digest = $4, salt = $5, rotated_at = $6,
+                 last_seen_at = $6, seen_elsewhere = false, ip_address = $7, user_agent = $8
+             from users u
+             where s.id = $1 and s.parent_digest = $2 and s.current_digest = $3 and not s.seen
+                 and s.ended_at is null and u.id = s.user_id and u.disabled_at is null
+             returning",
+            "",
+            rotation.id.uuid(),
+            &rotation.shown.digest,
+            &held.current,
+            &rotation.successor,
+            &rotation.salt,
+            rotation.now,
+            rotation.client.ip.map(IpNet::from) as Option<IpNet>,
+            rotation.client.user_agent,
+        );
+        read(bound.run(statement.fetch_optional(connection)).await?)
+    }
+
+    /// Notes that the current token has been shown; whether that was news.
+    pub async fn mark_seen(self, id: SessionId, current: &[u8; 32]) -> Result<bool, DbError> {
+        let (connection, bound) = self.0.statement()?;
+        let statement = sqlx::query!(
+            "update sessions set seen = true
+             where id = $1 and current_digest = $2 and not seen and ended_at is null",
+            id.uuid(),
+            current,
+        );
+        Ok(bound
+            .run(statement.execute(connection))
+            .await?
+            .rows_affected()
+            == 1)
+    }
+
+    /// Notes that the current token was given to another address or program; whether that was news.
+    pub async fn mark_seen_elsewhere(
+        self,
+        id: SessionId,
+        current: &[u8; 32],
+    ) -> Result<bool, DbError> {
+        let (connection, bound) = self.0.statement()?;
+        let statement = sqlx::query!(
+            "update sessions set seen_elsewhere = true
+             where id = $1 and current_digest = $2 and not seen_elsewhere and ended_at is null",
+            id.uuid(),
+            current,
+        );
+        Ok(bound
+            .run(statement.execute(connection))
+            .await?
+            .rows_affected()
+            == 1)
+    }
+
+    /// Ends a session; its user when that was news.
+    pub async fn end(
+        self,
+        id: SessionId,
+        reason: EndReason,
+        now: DateTime<Utc>,
+    ) -> Result<Option<UserId>, DbError> {
+        let (connection, bound) = self.0.statement()?;
+        let statement = sqlx::query_scalar!(
+            "update sessions set ended_at = $2, end_reason = $3
+             where id = $1 and ended_at is null returning user_id",
+            id.uuid(),
+            now,
+            reason.as_str(),
+        );
+        Ok(bound
+            .run(statement.fetch_optional(connection))
+            .await?
+            .map(Into::into))
+    }
+}
+
+struct SignedInRow {
+    id: Uuid,
+    transport: String,
+    auth_methods: Vec<String>,
+    created_at: DateTime<Utc>,
+    last_seen_at: DateTime<Utc>,
+    absolute_expires_at: DateTime<Utc>,
+    ended_at: Option<DateTime<Utc>>,
+    ip_address: Option<IpNet>,
+    user_agent: Option<String>,
+    generation: i32,
+    current_digest: Vec<u8>,
+    parent_digest: Option<Vec<u8>>,
+    salt: Option<Vec<u8>>,
+    rotated_at: DateTime<Utc>,
+    seen: bool,
+    seen_elsewhere: bool,
+    user_id: Uuid,
+    email: Option<String>,
+    email_verified_at: Option<DateTime<Utc>>,
+    username: Option<String>,
+    display_name: Option<String>,
+    locale: Option<String>,
+    two_factor_enabled_at: Option<DateTime<Utc>>,
+    roles: Vec<String>,
+    disabled_at: Option<DateTime<Utc>>,
+    user_created_at: DateTime<Utc>,
+    user_updated_at: DateTime<Utc>,
+    last_login_at: Option<DateTime<Utc>>,
+}
+
+fn read(row: Option<SignedInRow>) -> Result<Option<SignedIn>, DbError> {
+    row.map(SignedInRow::read).transpose()
+}
+
+impl SignedInRow {
+    fn read(self) -> Result<SignedIn, DbError> {
+        let session = self.session()?;
+        Ok(SignedIn {
+            held: self.held(&session)?,
+            salt: self.salt.as_deref().map(digest).transpose()?,
+            seen_elsewhere: self.seen_elsewhere,
+            user_disabled: self.disabled_at.is_some(),
+            session,
+            user: self.user(),
+        })
+    }
+
+    fn session(&self) -> Result<Session, DbError> {
+        let transport = Transport::from_word(&self.transport);
+        let methods = self
+            .auth_methods
+            .iter()
+            .map(|word| AuthMethod::from_word(word))
+            .collect();
+        let (Some(transport), Some(auth_methods)) = (transport, methods) else {
+            return Err(DbError::Unreadable("sessions.transport or auth_methods"));
+        };
+        Ok(Session {
+            id: self.id.into(),
+            user_id: self.user_id.into(),
+            transport,
+            auth_methods,
+            created_at: self.created_at,
+            last_seen_at: self.last_seen_at,
+            rotated_at: self.rotated_at,
+            absolute_expires_at: self.absolute_expires_at,
+            ip: self.ip_address.map(|net| net.addr()),
+            user_agent: self.user_agent.clone(),
+            ended_at: self.ended_at,
+        })
+    }
+
+    fn held(&self, session: &Session) -> Result<HeldToken, DbError> {
+        Ok(HeldToken {
+            generation: self.generation,
+            current: digest(&self.current_digest)?,
+            parent: self.parent_digest.as_deref().map(digest).transpose()?,
+            rotated_at: self.rotated_at,
+            seen: self.seen,
+            transport: session.transport,
+            ended: self.ended_at.is_some(),
+            absolute_expires_at: self.absolute_expires_at,
+            user_disabled: self.disabled_at.is_some(),
+        })
+    }
+
+    fn user(self) -> User {
+        User::from(UserRow {
+            id: self.user_id,
+            email: self.email,
+            email_verified_at: self.email_verified_at,
+            username: self.username,
+            display_name: self.display_name,
+            locale: self.locale,
+            two_factor_enabled_at: self.two_factor_enabled_at,
+            roles: self.roles,
+            created_at: self.user_created_at,
+            updated_at: self.user_updated_at,
+            last_login_at: self.last_login_at,
+        })
+    }
+}
+
+fn digest(bytes: &[u8]) -> Result<[u8; 32], DbError> {
+    bytes
+        .try_into()
+        .map_err(|_| DbError::Unreadable("a digest or salt in sessions"))
+}

@@ -1,0 +1,206 @@
+//! Accounts. The password's hash is read only where a password is compared.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::{Conn, DbError};
+use crate::domain::{
+    Change, Credentials, DisplayName, Identifier, Locale, NewAccount, ProfileChange, User, UserId,
+    Username,
+};
+
+/// An account to be added.
+pub struct NewUser<'a> {
+    /// Its id.
+    pub id: UserId,
+    /// What was typed.
+    pub account: &'a NewAccount,
+    /// The PHC string.
+    pub password_hash: &'a str,
+    /// Now.
+    pub now: DateTime<Utc>,
+}
+
+/// Statements on `users`.
+pub struct Users<'c>(pub(super) &'c mut Conn);
+
+impl Users<'_> {
+    /// Adds an account. `users_email_key` and `users_username_key` keep them apart.
+    pub async fn add(self, user: &NewUser<'_>) -> Result<(), DbError> {
+        let account = user.account;
+        let (connection, bound) = self.0.statement()?;
+        let statement = sqlx::query!(
+            "insert into users
+                 (id, email, email_canonical, username, display_name, locale, password_hash, created_at, updated_at)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $8)",
+            user.id.uuid(),
+            account.email.typed(),
+            account.email.canonical(),
+            account.username.as_ref().map(Username::as_str),
+            account.display_name.as_ref().map(DisplayName::as_str),
+            account.locale.as_ref().map(Locale::as_str),
+            user.password_hash,
+            user.now,
+        );
+        bound.run(statement.execute(connection)).await?;
+        Ok(())
+    }
+
+    /// What the password of whoever signs in so is compared with.
+    pub async fn credentials(self, who: &Identifier) -> Result<Option<Credentials>, DbError> {
+        let (email, username) = match who {
+            Identifier::Email(email) => (Some(email.canonical()), None),
+            Identifier::Username(name) => (None, Some(name.as_str())),
+        };
+        let (connection, bound) = self.0.statement()?;
+        let statement = sqlx::query_as!(
+            CredentialsRow,
+            r#"select id, password_hash, credential_version, disabled_at is not null as "disabled!"
+               from users where email_canonical = $1 or username = $2"#,
+            email,
+            username,
+        );
+        Ok(bound
+            .run(statement.fetch_optional(connection))
+            .await?
+            .map(Into::into))
+    }
+
+    /// What a password typed inside a session is compared with.
+    pub async fn credentials_of(self, id: UserId) -> Result<Option<Credentials>, DbError> {
+        let (connection, bound) = self.0.statement()?;
+        let statement = sqlx::query_as!(
+            CredentialsRow,
+            r#"select id, password_hash, credential_version, disabled_at is not null as "disabled!"
+               from users where id = $1"#,
+            id.uuid(),
+        );
+        Ok(bound
+            .run(statement.fetch_optional(connection))
+            .await?
+            .map(Into::into))
+    }
+
+    /// Replaces the hash of an unchanged password, unless the password has changed meanwhile.
+    pub async fn rehash(self, id: UserId, seen: &str, hash: &str) -> Result<bool, DbError> {
+        let (connection, bound) = self.0.statement()?;
+        let statement = sqlx::query!(
+            "update users set password_hash = $3 where id = $1 and password_hash = $2",
+            id.uuid(),
+            seen,
+            hash,
+        );
+        Ok(bound
+            .run(statement.execute(connection))
+            .await?
+            .rows_affected()
+            == 1)
+    }
+
+    /// Changes the profile; `None` when there is no such account any more.
+    pub async fn change_profile(
+        self,
+        id: UserId,
+        change: &ProfileChange,
+        now: DateTime<Utc>,
+    ) -> Result<Option<User>, DbError> {
+        let ProfileChange {
+            display_name,
+            username,
+            locale,
+        } = change;
+        let (connection, bound) = self.0.statement()?;
+        let statement = sqlx::query_as!(
+            UserRow,
+            r#"update users set
+                   display_name = case when $2 then $3 else display_name end,
+                   username = case when $4 then $5 else username end,
+                   locale = case when $6 then $7 else locale end,
+                   updated_at = $8
+               where id = $1
+               returning id, email, email_verified_at, username, display_name, locale,
+                   two_factor_enabled_at, roles, created_at, updated_at, last_login_at"#,
+            id.uuid(),
+            display_name.is_some(),
+            text(display_name, DisplayName::as_str),
+            username.is_some(),
+            text(username, Username::as_str),
+            locale.is_some(),
+            text(locale, Locale::as_str),
+            now,
+        );
+        Ok(bound
+            .run(statement.fetch_optional(connection))
+            .await?
+            .map(Into::into))
+    }
+
+    /// Deletes the account and all that hangs on it, unless the password has changed meanwhile.
+    pub async fn delete(self, id: UserId, seen: &str) -> Result<bool, DbError> {
+        let (connection, bound) = self.0.statement()?;
+        let statement = sqlx::query!(
+            "delete from users where id = $1 and password_hash = $2",
+            id.uuid(),
+            seen
+        );
+        Ok(bound
+            .run(statement.execute(connection))
+            .await?
+            .rows_affected()
+            == 1)
+    }
+}
+
+fn text<T>(change: &Change<T>, as_str: fn(&T) -> &str) -> Option<&str> {
+    change.value().map(as_str)
+}
+
+struct CredentialsRow {
+    id: Uuid,
+    password_hash: Option<String>,
+    credential_version: i32,
+    disabled: bool,
+}
+
+impl From<CredentialsRow> for Credentials {
+    fn from(row: CredentialsRow) -> Self {
+        Self {
+            user_id: row.id.into(),
+            password_hash: row.password_hash,
+            version: row.credential_version,
+            disabled: row.disabled,
+        }
+    }
+}
+
+pub(super) struct UserRow {
+    pub(super) id: Uuid,
+    pub(super) email: Option<String>,
+    pub(super) email_verified_at: Option<DateTime<Utc>>,
+    pub(super) username: Option<String>,
+    pub(super) display_name: Option<String>,
+    pub(super) locale: Option<String>,
+    pub(super) two_factor_enabled_at: Option<DateTime<Utc>>,
+    pub(super) roles: Vec<String>,
+    pub(super) created_at: DateTime<Utc>,
+    pub(super) updated_at: DateTime<Utc>,
+    pub(super) last_login_at: Option<DateTime<Utc>>,
+}
+
+impl From<UserRow> for User {
+    fn from(row: UserRow) -> Self {
+        Self {
+            id: row.id.into(),
+            email: row.email,
+            email_verified: row.email_verified_at.is_some(),
+            username: row.username,
+            display_name: row.display_name,
+            locale: row.locale,
+            two_factor_enabled: row.two_factor_enabled_at.is_some(),
+            roles: row.roles,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            last_login_at: row.last_login_at,
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Use cases. A public method begins and commits its transaction; nothing slow runs while one is open.
+//!
+//! Services use each other one way only: `keys → sessions → {refresh, login, accounts}`.
+
+mod accounts;
+mod error;
+mod health;
+mod keys;
+mod login;
+mod refresh;
+mod sessions;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::{ClientInfo, Clock, Entropy, Event, EventId, EventKind, SessionId, UserId};
+
+pub use accounts::Accounts;
+pub use error::{Error, Result};
+pub use health::Health;
+pub use keys::Keys;
+pub use login::{LogIn, Login};
+pub use refresh::Refresh;
+pub use sessions::{Authenticated, Caller, LogOut, Sessions};
+
+/// What differs between production and a test.
+#[derive(Clone)]
+pub struct Seams {
+    /// Where the time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Where randomness comes from.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+impl Seams {
+    /// An event to be written.
+    fn event<'a>(
+        &self,
+        kind: EventKind,
+        user_id: Option<UserId>,
+        session_id: Option<SessionId>,
+        client: &'a ClientInfo,
+        at: DateTime<Utc>,
+    ) -> Event<'a> {
+        Event {
+            id: EventId::new(at, &*self.entropy),
+            kind,
+            user_id,
+            session_id,
+            client,
+            at,
+        }
+    }
+}
+
+/// Every use case there is.
+#[derive(Clone)]
+pub struct Services {
+    /// Signing up, one's own account.
+    pub accounts: Arc<Accounts>,
+    /// Logging in.
+    pub login: Arc<Login>,
+    /// Refreshing.
+    pub refresh: Arc<Refresh>,
+    /// Sessions: opening, authenticating, ending.
+    pub sessions: Arc<Sessions>,
+    /// The key ring.
+    pub keys: Arc<Keys>,
+    /// Whether the service can serve.
+    pub health: Arc<Health>,
+}

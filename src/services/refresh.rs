@@ -1,0 +1,224 @@
+//! Refreshing: the protocol of `domain::judge`, carried out. The good path is one statement.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::error::refuse_and_keep;
+use super::{Authenticated, Result, Sessions};
+use crate::crypto::RefreshToken;
+use crate::domain::{
+    ClientInfo, Code, EndReason, EventKind, Refusal, ShownToken, Transport, Verdict, judge,
+};
+use crate::repositories::{Rotation, SignedIn};
+
+/// How often a swap that was lost to another caller is judged again before we give up.
+const ATTEMPTS: usize = 8;
+
+/// Trades refresh tokens.
+pub struct Refresh {
+    sessions: Arc<Sessions>,
+}
+
+/// One refresh under way.
+struct Attempt<'a> {
+    token: RefreshToken,
+    shown: ShownToken,
+    client: &'a ClientInfo,
+    now: DateTime<Utc>,
+}
+
+impl Refresh {
+    /// Over the sessions.
+    pub fn new(sessions: Arc<Sessions>) -> Self {
+        Self { sessions }
+    }
+
+    /// Trades a refresh token for new tokens. A retry is always safe; a token that was replaced ends its session.
+    pub async fn refresh(
+        &self,
+        shown: &str,
+        transport: Transport,
+        client: &ClientInfo,
+    ) -> Result<Authenticated> {
+        let now = self.sessions.seams.clock.now();
+        let token = RefreshToken::parse(shown, &self.sessions.keys.ring())
+            .ok_or(Code::RefreshTokenInvalid)?;
+        let shown = ShownToken {
+            generation: token.generation,
+            digest: token.digest(),
+            transport,
+        };
+        let attempt = Attempt {
+            token,
+            shown,
+            client,
+            now,
+        };
+        for _ in 0..ATTEMPTS {
+            if let Some(answer) = self.attempt(&attempt).await? {
+                return Ok(answer);
+            }
+        }
+        Err(Refusal::unavailable().into())
+    }
+
+    /// `None` when another caller was faster, and the token has to be judged again.
+    async fn attempt(&self, attempt: &Attempt<'_>) -> Result<Option<Authenticated>> {
+        if let Some(answer) = self.rotate(attempt).await? {
+            return Ok(Some(answer));
+        }
+        let id = attempt.token.session_id;
+        let found = self.sessions.db.conn().await?.sessions().by_id(id).await?;
+        let found = found.ok_or(Code::RefreshTokenInvalid)?;
+        match judge(
+            &found.held,
+            &attempt.shown,
+            &self.sessions.rules,
+            attempt.now,
+        ) {
+            Verdict::Refuse => Err(Code::RefreshTokenInvalid.into()),
+            Verdict::Rotate => Ok(None),
+            Verdict::SameToken => self.same_token(attempt, found).await.map(Some),
+            Verdict::SameSuccessor => self.same_successor(attempt, found).await.map(Some),
+            Verdict::Recover => self.recover(attempt, &found).await,
+            Verdict::OurFault => Err(our_fault(attempt)),
+            Verdict::Theft => self.end_stolen(attempt).await,
+        }
+    }
+
+    async fn rotate(&self, attempt: &Attempt<'_>) -> Result<Option<Authenticated>> {
+        let sessions = &self.sessions;
+        let (successor, rotation) = self.rotation(attempt, attempt.token.generation + 1)?;
+        let rotated = sessions
+            .db
+            .conn()
+            .await?
+            .sessions()
+            .rotate(&rotation, &sessions.rules)
+            .await?;
+        rotated
+            .map(|found| sessions.answer(found, &successor, attempt.now))
+            .transpose()
+    }
+
+    async fn same_token(&self, attempt: &Attempt<'_>, found: SignedIn) -> Result<Authenticated> {
+        if !found.held.seen {
+            let (id, current) = (found.session.id, found.held.current);
+            self.sessions
+                .db
+                .conn()
+                .await?
+                .sessions()
+                .mark_seen(id, &current)
+                .await?;
+        }
+        self.note_elsewhere(attempt, &found).await?;
+        self.sessions.answer(found, &attempt.token, attempt.now)
+    }
+
+    async fn same_successor(
+        &self,
+        attempt: &Attempt<'_>,
+        found: SignedIn,
+    ) -> Result<Authenticated> {
+        let successor = self
+            .derive_again(attempt, &found)
+            .ok_or_else(|| our_fault(attempt))?;
+        self.note_elsewhere(attempt, &found).await?;
+        self.sessions.answer(found, &successor, attempt.now)
+    }
+
+    fn derive_again(&self, attempt: &Attempt<'_>, found: &SignedIn) -> Option<RefreshToken> {
+        let (salt, held) = (found.salt.as_ref()?, &found.held);
+        let ring = self.sessions.keys.ring();
+        attempt
+            .token
+            .successor_again(held.generation, salt, &held.current, &ring)
+    }
+
+    async fn recover(
+        &self,
+        attempt: &Attempt<'_>,
+        found: &SignedIn,
+    ) -> Result<Option<Authenticated>> {
+        let sessions = &self.sessions;
+        let (successor, rotation) = self.rotation(attempt, found.held.generation + 1)?;
+        let mut tx = sessions.db.begin().await?;
+        let Some(recovered) = tx.sessions().recover(&rotation, &found.held).await? else {
+            return Ok(None);
+        };
+        let (user, session) = (recovered.user.id, recovered.session.id);
+        let kind = EventKind::RefreshRetriedLate;
+        let event =
+            sessions
+                .seams
+                .event(kind, Some(user), Some(session), attempt.client, attempt.now);
+        tx.security_events().add(&event).await?;
+        let answer = sessions.answer(recovered, &successor, attempt.now)?;
+        tx.commit().await?;
+        Ok(Some(answer))
+    }
+
+    async fn end_stolen<T>(&self, attempt: &Attempt<'_>) -> Result<T> {
+        let sessions = &self.sessions;
+        let (id, reason) = (attempt.token.session_id, EndReason::RefreshTokenReused);
+        let mut tx = sessions.db.begin().await?;
+        sessions
+            .end(&mut tx, id, reason, attempt.client, attempt.now)
+            .await?;
+        refuse_and_keep(tx, Code::RefreshTokenInvalid).await
+    }
+
+    /// A grace answer that goes to another address or program than the rotation's is remembered, once a rotation.
+    async fn note_elsewhere(&self, attempt: &Attempt<'_>, found: &SignedIn) -> Result<()> {
+        let (session, client) = (&found.session, attempt.client);
+        let elsewhere = session.ip != client.ip || session.user_agent != client.user_agent;
+        if !elsewhere || found.seen_elsewhere {
+            return Ok(());
+        }
+        let mut tx = self.sessions.db.begin().await?;
+        if tx
+            .sessions()
+            .mark_seen_elsewhere(session.id, &found.held.current)
+            .await?
+        {
+            let kind = EventKind::RefreshedFromElsewhere;
+            let (user, id) = (Some(session.user_id), Some(session.id));
+            let event = self
+                .sessions
+                .seams
+                .event(kind, user, id, client, attempt.now);
+            tx.security_events().add(&event).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    fn rotation<'a>(
+        &self,
+        attempt: &'a Attempt<'_>,
+        generation: i32,
+    ) -> Result<(RefreshToken, Rotation<'a>)> {
+        let ring = self.sessions.keys.ring();
+        let salt = self.sessions.seams.entropy.bytes();
+        let successor = attempt
+            .token
+            .successor(generation, &salt, &ring, attempt.now)?;
+        let rotation = Rotation {
+            id: attempt.token.session_id,
+            shown: &attempt.shown,
+            successor: successor.digest(),
+            salt,
+            client: attempt.client,
+            now: attempt.now,
+        };
+        Ok((successor, rotation))
+    }
+}
+
+/// A genuine token that our own row does not explain: a database restored from a backup. The session is kept.
+fn our_fault(attempt: &Attempt<'_>) -> super::Error {
+    let session = attempt.token.session_id;
+    tracing::error!(session.id = %session, "a refresh token is newer than its session: was the database restored?");
+    Code::RefreshTokenInvalid.into()
+}

@@ -1,0 +1,21 @@
+//! The log: one subscriber, pretty for people or JSON for machines.
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+use crate::config::{Log, LogFormat};
+
+/// Starts the log, on standard error. Fails when the filter cannot be read.
+pub fn start(log: &Log) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&log.filter)
+        .map_err(|_| anyhow::anyhow!("RUST_LOG: not a filter such as info,keyward=debug"))?;
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_span_events(FmtSpan::NONE)
+        .with_writer(std::io::stderr);
+    match log.format {
+        LogFormat::Json => subscriber.json().flatten_event(true).init(),
+        LogFormat::Pretty => subscriber.with_target(false).compact().init(),
+    }
+    Ok(())
+}

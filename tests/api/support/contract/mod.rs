@@ -1,0 +1,110 @@
+//! Holds every answer of the service to `openapi.yaml`. It reads the document and nothing of the
+//! service's own code, so that the two cannot agree by sharing a mistake.
+
+mod answer;
+mod document;
+mod problem;
+mod record;
+mod schema;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use reqwest::header::HeaderMap;
+use serde_json::Value;
+
+use document::Document;
+use record::Record;
+
+/// One request and what came back.
+pub(crate) struct Seen<'a> {
+    /// As it was sent, in upper case.
+    pub(crate) method: &'a str,
+    /// Without the query.
+    pub(crate) path: &'a str,
+    /// What was sent, if anything was.
+    pub(crate) request_body: Option<&'a [u8]>,
+    pub(crate) status: u16,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) body: &'a [u8],
+}
+
+/// What the document says of one operation, for tests that go through all of them.
+#[derive(Debug)]
+pub(crate) struct Operation {
+    pub(crate) method: String,
+    /// May be a template, such as `/v1/things/{id}`.
+    pub(crate) path: String,
+    /// Whether it asks for a bearer token; one that only takes it is not secured.
+    pub(crate) secured: bool,
+    pub(crate) statuses: BTreeSet<u16>,
+    /// The first example of a request's body.
+    pub(crate) request_example: Option<Value>,
+}
+
+/// By all the tests of this process.
+static RECORD: Record = Record::new();
+
+/// Panics with a readable text when the answer is not what `openapi.yaml` says.
+#[track_caller]
+pub(crate) fn check(seen: &Seen<'_>) {
+    check_and_note(&RECORD, seen);
+}
+
+#[track_caller]
+fn check_and_note(record: &Record, seen: &Seen<'_>) {
+    let document = Document::get();
+    let faults = answer::faults(document, seen);
+    assert!(faults.is_empty(), "{}", report(seen, &faults));
+    record.note(document, seen);
+}
+
+/// Every operation of the document.
+pub(crate) fn operations() -> Vec<Operation> {
+    Document::get()
+        .operations()
+        .map(|operation| operation.describe())
+        .collect()
+}
+
+/// The codes a problem may have.
+pub(crate) fn error_codes() -> BTreeSet<String> {
+    Document::get().enumeration("ErrorCode")
+}
+
+/// The codes that may stand in `errors` of a problem.
+pub(crate) fn field_error_codes() -> BTreeSet<String> {
+    Document::get().enumeration("FieldErrorCode")
+}
+
+/// What the document promises and no test has seen yet, such as `POST /v1/auth/login 403`. Of use
+/// only after all the other tests of the process.
+pub(crate) fn unseen() -> Vec<String> {
+    RECORD.unseen(Document::get())
+}
+
+fn report(seen: &Seen<'_>, faults: &[String]) -> String {
+    use std::fmt::Write;
+    let Seen {
+        method,
+        path,
+        status,
+        headers,
+        body,
+        ..
+    } = seen;
+    let mut text = format!("{method} {path} answered {status}, and openapi.yaml says otherwise:\n");
+    for fault in faults {
+        let _ = writeln!(text, "  * {fault}");
+    }
+    for (name, value) in *headers {
+        let _ = writeln!(
+            text,
+            "{name}: {}",
+            String::from_utf8_lossy(value.as_bytes())
+        );
+    }
+    text + "\n" + &String::from_utf8_lossy(&body[..body.len().min(4096)])
+}
