@@ -19,7 +19,7 @@ pub(super) const MASTER_KEY: Name = Name::secret(
 pub(super) const MASTER_KEY_FILE: Name = Name::plain(
     "KEYWARD_MASTER_KEY_FILE",
     "",
-    "A file with the same text instead; in production mode 0600 and outside KEYWARD_DATA_DIR",
+    "A file with the same text instead; in production closed to others and outside KEYWARD_DATA_DIR",
 );
 pub(super) const SIGNING_ALGORITHM: Name = Name::plain(
     "KEYWARD_SIGNING_ALGORITHM",
@@ -140,7 +140,7 @@ fn flaws(file: &File, path: &Path, data_dir: &Path) -> Vec<&'static str> {
     }
     if is_open_to_others(file) {
         flaws.push(
-            "must be closed to group and others in production (chmod 600, with Keyward its owner)",
+            "must be closed to others, and to writing by its group, in production (chmod 600)",
         );
     }
     flaws
@@ -158,7 +158,7 @@ fn is_inside(path: &Path, dir: &Path) -> bool {
 fn is_open_to_others(file: &File) -> bool {
     use std::os::unix::fs::PermissionsExt;
     file.metadata()
-        .map_or(true, |about| about.permissions().mode() & 0o077 != 0)
+        .map_or(true, |about| about.permissions().mode() & 0o037 != 0)
 }
 
 #[cfg(not(unix))]

@@ -27,7 +27,7 @@ pub struct User {
     pub created_at: DateTime<Utc>,
     /// When its profile last changed.
     pub updated_at: DateTime<Utc>,
-    /// The login before the present moment that came last.
+    /// When it last signed in; signing up counts.
     pub last_login_at: Option<DateTime<Utc>>,
 }
 

@@ -156,10 +156,13 @@ impl<'de> Deserializer<'de> for Json {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Misfit> {
+        // serde would also take the members of a struct from an array.
         match self {
-            // serde would also take the members of a struct from an array.
-            Self::Array(_) => Err(Misfit::invalid_type(Unexpected::Seq, &visitor)),
-            other => other.deserialize_any(visitor),
+            Self::Object(_) => self.deserialize_any(visitor),
+            _ => Err(Misfit::new(
+                FieldCode::WrongType,
+                "Another type is expected: an object.",
+            )),
         }
     }
 

@@ -16,6 +16,7 @@ pub(in crate::http) async fn published(services: Data<Services>) -> HttpResponse
     let keys = services.keys.published();
     // New keys are published for as long before they sign.
     HttpResponse::Ok()
+        .content_type("application/jwk-set+json")
         .insert_header(("cache-control", "public, max-age=300"))
         .json(KeySet { keys })
 }

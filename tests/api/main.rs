@@ -1,0 +1,23 @@
+//! The service as callers see it: a real server on a free port, a real PostgreSQL, a clock the test owns.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
+
+mod access_token;
+mod architecture;
+mod database;
+mod errors;
+mod health;
+mod keys;
+mod login;
+mod logout;
+mod me;
+mod openapi;
+mod passwords;
+mod refresh;
+mod refresh_races;
+mod signup;
+mod support;

@@ -1,0 +1,170 @@
+//! A database for each test, cloned from one that is migrated once. The server is an embedded one, started once a run
+//! and not durable, or that of `KEYWARD_TEST_DATABASE_URL`.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use keyward::crypto::OsEntropy;
+use keyward::domain::Entropy;
+use keyward::embedded_postgres::{EmbeddedPostgres, Settings};
+use keyward::repositories::Db;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+use url::Url;
+
+/// One test's database. It goes when this does.
+pub(crate) struct TestDatabase {
+    name: String,
+    pub(crate) url: String,
+}
+
+impl TestDatabase {
+    pub(crate) async fn create() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("keyward_test_{}_{number}", std::process::id());
+        let template = template();
+        admin(&format!("create database {name} template {template}")).await;
+        let url = server_url(&name);
+        Self { name, url }
+    }
+
+    /// A database with nothing in it, not even the schema.
+    pub(crate) async fn empty() -> Self {
+        let database = Self::create().await;
+        admin(&format!("drop database {}", database.name)).await;
+        admin(&format!("create database {}", database.name)).await;
+        database
+    }
+
+    /// For the test's own questions.
+    pub(crate) fn pool(&self) -> PgPool {
+        let options: PgConnectOptions = self.url.parse().unwrap();
+        PgPoolOptions::new()
+            .max_connections(2)
+            .connect_lazy_with(options)
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        let command = format!("drop database if exists {} with (force)", self.name);
+        let dropped = std::thread::spawn(move || block_on(admin(&command))).join();
+        assert!(
+            dropped.is_ok() || std::thread::panicking(),
+            "{} was not dropped",
+            self.name
+        );
+    }
+}
+
+/// The one server of this run.
+fn server() -> &'static str {
+    static SERVER: OnceLock<(String, Option<EmbeddedPostgres>)> = OnceLock::new();
+    &SERVER
+        .get_or_init(|| match std::env::var("KEYWARD_TEST_DATABASE_URL") {
+            Ok(url) => (url, None),
+            Err(_) => {
+                let server = embedded();
+                (server.database_url().to_owned(), Some(server))
+            }
+        })
+        .0
+}
+
+fn embedded() -> EmbeddedPostgres {
+    let directory = scratch_directory();
+    let quick = ["fsync", "full_page_writes", "synchronous_commit"];
+    let options = quick.map(|name| (name.to_owned(), "off".to_owned()));
+    let settings = Settings {
+        data_dir: directory,
+        data_dir_is_default: false,
+        bin_dir: None,
+        user: None,
+        may_download: true,
+        options: options.to_vec(),
+    };
+    let entropy: &dyn Entropy = &OsEntropy;
+    EmbeddedPostgres::start(&settings, &|| hex(&entropy.bytes::<16>())).unwrap()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A directory of this process, with those of processes that are gone swept away.
+fn scratch_directory() -> PathBuf {
+    const PREFIX: &str = "keyward-test-";
+    let parent = std::env::temp_dir();
+    for entry in std::fs::read_dir(&parent).unwrap().flatten() {
+        let name = entry.file_name().into_string().unwrap_or_default();
+        let owner = name.strip_prefix(PREFIX);
+        if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+    parent.join(format!("{PREFIX}{}", std::process::id()))
+}
+
+fn server_url(database: &str) -> String {
+    let mut url = Url::parse(server()).unwrap();
+    url.set_path(database);
+    url.into()
+}
+
+/// The migrated database the others are cloned from, named after its schema.
+fn template() -> &'static str {
+    static TEMPLATE: OnceLock<String> = OnceLock::new();
+    TEMPLATE.get_or_init(|| {
+        let made = std::thread::spawn(|| block_on(make_template()));
+        made.join().unwrap()
+    })
+}
+
+async fn make_template() -> String {
+    let name = format!("keyward_template_{}", Db::schema_identity());
+    let mut connection = PgConnection::connect(server()).await.unwrap();
+    let connection = &mut connection;
+    // Other runs may share the server.
+    execute(connection, "select pg_advisory_lock(7165)").await;
+    let exists = format!("select from pg_database where datname = '{name}' and datistemplate");
+    let found = sqlx::query(AssertSqlSafe(exists))
+        .fetch_optional(&mut *connection)
+        .await
+        .unwrap();
+    if found.is_none() {
+        execute(connection, &format!("drop database if exists {name}")).await;
+        execute(connection, &format!("create database {name}")).await;
+        let db = Db::new(&server_url(&name), 1).unwrap();
+        db.migrate().await.unwrap();
+        db.close().await;
+        execute(
+            connection,
+            &format!("alter database {name} with is_template true"),
+        )
+        .await;
+    }
+    name
+}
+
+async fn admin(command: &str) {
+    let mut connection = PgConnection::connect(server()).await.unwrap();
+    execute(&mut connection, command).await;
+    connection.close().await.unwrap();
+}
+
+async fn execute(connection: &mut PgConnection, command: &str) {
+    sqlx::raw_sql(AssertSqlSafe(command.to_owned()))
+        .execute(connection)
+        .await
+        .expect(command);
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(work)
+}

@@ -1,0 +1,12 @@
+//! What tests stand on: the service, its database, people who use it, and the contract every answer is held to.
+
+pub(crate) mod answer;
+pub(crate) mod app;
+pub(crate) mod clock;
+pub(crate) mod contract;
+pub(crate) mod database;
+pub(crate) mod people;
+
+pub(crate) use answer::Answer;
+pub(crate) use app::TestApp;
+pub(crate) use people::{PASSWORD, Person};
