@@ -195,7 +195,7 @@ impl TestApp {
 
     /// The kinds of the security events so far, oldest first.
     pub(crate) async fn events(&self) -> Vec<String> {
-        let statement = "select event from security_events order by created_at, id";
+        let statement = "select event from security_events order by created_at, ctid";
         sqlx::query_scalar(statement)
             .fetch_all(&self.sql)
             .await
