@@ -54,7 +54,7 @@ mod tests {
     use crate::crypto::OsEntropy;
 
     fn master(byte: char) -> MasterKey {
-        let text = format!("{byte}BCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqr=");
+        let text = format!("{byte}BCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopo=");
         MasterKey::parse_list(&text).unwrap().remove(0)
     }
 

@@ -249,3 +249,6 @@ fn decode(part: &str) -> Result<Vec<u8>, TokenFault> {
 fn is_access_token(typ: &str) -> bool {
     typ.eq_ignore_ascii_case("at+jwt") || typ.eq_ignore_ascii_case("application/at+jwt")
 }
+
+#[cfg(test)]
+mod tests;
