@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use secrecy::ExposeSecret;
@@ -66,9 +67,9 @@ impl App {
         })
     }
 
-    /// Gives every database connection back.
+    /// Gives every database connection back; one that hangs is left behind.
     pub async fn close(&self) {
-        self.db.close().await;
+        let _ = tokio::time::timeout(Duration::from_secs(5), self.db.close()).await;
     }
 }
 

@@ -1,10 +1,10 @@
 //! The command line: starts what is needed in the right order, and stops it in the reverse one.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::{Parser, Subcommand};
@@ -53,30 +53,28 @@ fn fail(error: &anyhow::Error) -> ExitCode {
 }
 
 fn serve() -> anyhow::Result<()> {
-    let config = Config::from_env()
-        .map_err(|problems| anyhow::anyhow!("the configuration is not usable\n{problems}"))?;
+    let config = Config::from_env().map_err(|problems| anyhow!("not configured\n{problems}"))?;
     telemetry::start(&config.log)?;
     install_provider();
     // Taken first, so that a second instance fails before it touches anything.
     let listener = listen(&config)?;
     match &config.database.source {
-        Source::External(url) => run(
-            &config,
-            &Database {
+        Source::External(url) => {
+            let database = Database {
                 url,
                 data_dir: None,
-            },
-            listener,
-        ),
+            };
+            run(&config, &database, listener, std::future::pending())
+        }
         Source::Embedded(embedded) => {
-            let postgres =
-                EmbeddedPostgres::start(&settings(embedded), &|| new_password(&OsEntropy))?;
+            let new_password = || new_password(&OsEntropy);
+            let postgres = EmbeddedPostgres::start(&settings(embedded), &new_password)?;
             let url = SecretString::from(postgres.database_url().to_owned());
             let database = Database {
                 url: &url,
                 data_dir: Some(postgres.data_dir()),
             };
-            let served = run(&config, &database, listener);
+            let served = run(&config, &database, listener, postgres.gave_up());
             postgres.stop().and(served)
         }
     }
@@ -103,7 +101,13 @@ fn new_password(entropy: &dyn Entropy) -> String {
     URL_SAFE_NO_PAD.encode(entropy.bytes::<24>())
 }
 
-fn run(config: &Config, database: &Database<'_>, listener: TcpListener) -> anyhow::Result<()> {
+/// Serves until a signal, or until `database_died`.
+fn run(
+    config: &Config,
+    database: &Database<'_>,
+    listener: TcpListener,
+    database_died: impl Future<Output = ()> + 'static,
+) -> anyhow::Result<()> {
     let seams = Seams {
         clock: Arc::new(SystemClock),
         entropy: Arc::new(OsEntropy),
@@ -111,42 +115,42 @@ fn run(config: &Config, database: &Database<'_>, listener: TcpListener) -> anyho
     let workers = std::thread::available_parallelism().map_or(2, usize::from);
     actix_web::rt::System::new().block_on(async {
         let app = App::build(config, database, seams).await?;
+        let address = listener.local_addr()?;
         let server = server::run(&app, listener, workers)?;
         jobs::start(&app.services);
-        greet(config, database);
+        let signalled = signalled()?;
+        greet(config, database, address);
         let handle = server.handle();
-        actix_web::rt::spawn(async move {
-            wait_for_signal().await;
+        let stopped = actix_web::rt::spawn(async move {
+            let outcome = tokio::select! {
+                () = signalled => Ok(()),
+                () = database_died => Err(anyhow!("PostgreSQL died and could not be brought back")),
+            };
             tracing::info!("stopping: the requests under way are finished first");
             handle.stop(true).await;
+            outcome
         });
         server.await?;
         app.close().await;
-        Ok(())
+        stopped.await?
     })
 }
 
-async fn wait_for_signal() {
-    let (interrupt, terminate) = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-    );
-    match (interrupt, terminate) {
-        (Ok(mut interrupt), Ok(mut terminate)) => {
-            tokio::select! { _ = interrupt.recv() => {} _ = terminate.recv() => {} }
-        }
-        // Without handlers the signals end the process, which is the next best thing.
-        _ => std::future::pending().await,
-    }
+/// Completes at the first SIGINT or SIGTERM from now on.
+fn signalled() -> std::io::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! { _ = interrupt.recv() => {} _ = terminate.recv() => {} }
+    })
 }
 
 #[expect(
     clippy::print_stdout,
     reason = "what a person sees after the first command"
 )]
-fn greet(config: &Config, database: &Database<'_>) {
-    let listen = config.http.listen;
-    tracing::info!(%listen, "serving");
+fn greet(config: &Config, database: &Database<'_>, address: SocketAddr) {
+    tracing::info!(%address, "serving");
     if config.profile == Profile::Production {
         return;
     }
@@ -158,13 +162,13 @@ fn greet(config: &Config, database: &Database<'_>) {
         "
 Keyward is running.
 
-  URL        http://{listen}
+  URL        http://{address}
   Data       {data}
-  Contract   http://{listen}/openapi.yaml
+  Contract   http://{address}/openapi.yaml
 
 Sign up the first user:
 
-  curl -s http://{listen}/v1/auth/signup -H 'Content-Type: application/json' \\
+  curl -s http://{address}/v1/auth/signup -H 'Content-Type: application/json' \\
     -d '{{\"email\": \"ann@example.com\", \"password\": \"tall cliff moth ribbon\"}}'
 
 Ctrl-C stops it.

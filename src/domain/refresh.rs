@@ -167,142 +167,50 @@ mod tests {
         }
     }
 
+    /// What is shown: which secret, and the generation it says it is of.
+    const CURRENT_SHOWN: (Digest, i32) = (CURRENT, 3);
+    const PARENT_SHOWN: (Digest, i32) = (PARENT, 2);
+
+    /// The case, seconds since the rotation, whether the successor was seen, what is shown, the rules, the verdict.
+    type Row = (
+        &'static str,
+        i64,
+        bool,
+        (Digest, i32),
+        RefreshRules,
+        Verdict,
+    );
+
+    #[rustfmt::skip]
+    const TABLE: &[Row] = &[
+        ("current, rotated the grace ago", 30, false, CURRENT_SHOWN, RULES, Rotate),
+        ("current, rotated long ago, seen", 9000, true, CURRENT_SHOWN, RULES, Rotate),
+        ("current, within the grace", 29, false, CURRENT_SHOWN, RULES, SameToken),
+        ("current, within the grace, seen", 0, true, CURRENT_SHOWN, RULES, SameToken),
+        ("current, strict", 0, false, CURRENT_SHOWN, STRICT, Rotate),
+        ("current, the clock went back", -600, false, CURRENT_SHOWN, RULES, SameToken),
+        ("current, the clock went back, strict", -600, false, CURRENT_SHOWN, STRICT, Rotate),
+        ("parent, within the grace", 29, false, PARENT_SHOWN, RULES, SameSuccessor),
+        ("parent, within the grace, successor seen", 29, true, PARENT_SHOWN, RULES, SameSuccessor),
+        ("parent, the clock went back", -600, false, PARENT_SHOWN, RULES, SameSuccessor),
+        ("parent, after the grace, successor unseen", 30, false, PARENT_SHOWN, RULES, Recover),
+        ("parent, after the grace, successor seen", 30, true, PARENT_SHOWN, RULES, Theft),
+        ("parent, after the grace, no recovery", 30, false, PARENT_SHOWN, NO_RECOVERY, Theft),
+        ("parent, within the grace, no recovery", 29, false, PARENT_SHOWN, NO_RECOVERY, SameSuccessor),
+        ("parent, strict", 0, false, PARENT_SHOWN, STRICT, Theft),
+        ("parent of a recovered successor", 5, false, (PARENT, 1), RULES, SameSuccessor),
+        ("grandparent, within the grace", 1, false, (OTHER, 1), RULES, Theft),
+        ("grandparent, later", 9000, true, (OTHER, 1), RULES, Theft),
+        ("replaced by a recovery", 1, false, (OTHER, 2), RULES, Theft),
+        ("another of this generation", 1, false, (OTHER, 3), RULES, Theft),
+        ("a generation above ours", 1, false, (OTHER, 4), RULES, OurFault),
+    ];
+
     #[test]
     fn the_table() {
-        let current = || shown(CURRENT, 3);
-        let parent = || shown(PARENT, 2);
-        let rows = [
-            (
-                "current, rotated the grace ago",
-                held(30, false),
-                current(),
-                RULES,
-                Rotate,
-            ),
-            (
-                "current, rotated long ago, seen",
-                held(9_000, true),
-                current(),
-                RULES,
-                Rotate,
-            ),
-            (
-                "current, within the grace",
-                held(29, false),
-                current(),
-                RULES,
-                SameToken,
-            ),
-            (
-                "current, within the grace, seen",
-                held(0, true),
-                current(),
-                RULES,
-                SameToken,
-            ),
-            ("current, strict", held(0, false), current(), STRICT, Rotate),
-            (
-                "current, the clock went back",
-                held(-600, false),
-                current(),
-                RULES,
-                SameToken,
-            ),
-            (
-                "parent, within the grace",
-                held(29, false),
-                parent(),
-                RULES,
-                SameSuccessor,
-            ),
-            (
-                "parent, within the grace, successor seen",
-                held(29, true),
-                parent(),
-                RULES,
-                SameSuccessor,
-            ),
-            (
-                "parent, the clock went back",
-                held(-600, false),
-                parent(),
-                RULES,
-                SameSuccessor,
-            ),
-            (
-                "parent, after the grace, successor unseen",
-                held(30, false),
-                parent(),
-                RULES,
-                Recover,
-            ),
-            (
-                "parent, after the grace, successor seen",
-                held(30, true),
-                parent(),
-                RULES,
-                Theft,
-            ),
-            (
-                "parent, after the grace, no recovery",
-                held(30, false),
-                parent(),
-                NO_RECOVERY,
-                Theft,
-            ),
-            (
-                "parent, within the grace, no recovery",
-                held(29, false),
-                parent(),
-                NO_RECOVERY,
-                SameSuccessor,
-            ),
-            ("parent, strict", held(0, false), parent(), STRICT, Theft),
-            (
-                "parent of a recovered successor",
-                held(5, false),
-                shown(PARENT, 1),
-                RULES,
-                SameSuccessor,
-            ),
-            (
-                "grandparent, within the grace",
-                held(1, false),
-                shown(OTHER, 1),
-                RULES,
-                Theft,
-            ),
-            (
-                "grandparent, later",
-                held(9_000, true),
-                shown(OTHER, 1),
-                RULES,
-                Theft,
-            ),
-            (
-                "replaced by a recovery",
-                held(1, false),
-                shown(OTHER, 2),
-                RULES,
-                Theft,
-            ),
-            (
-                "another of this generation",
-                held(1, false),
-                shown(OTHER, 3),
-                RULES,
-                Theft,
-            ),
-            (
-                "a generation above ours",
-                held(1, false),
-                shown(OTHER, 4),
-                RULES,
-                OurFault,
-            ),
-        ];
-        for (case, held, shown, rules, verdict) in rows {
-            assert_eq!(judge(&held, &shown, &rules, now()), verdict, "{case}");
+        for (case, age, seen, (digest, generation), rules, verdict) in TABLE {
+            let (held, shown) = (held(*age, *seen), shown(*digest, *generation));
+            assert_eq!(judge(&held, &shown, rules, now()), *verdict, "{case}");
         }
     }
 

@@ -167,7 +167,7 @@ impl Sessions<'_> {
             rotation.client.ip.map(IpNet::from) as Option<IpNet>,
             rotation.client.user_agent,
             rotation.now - rules.idle,
-            rotation.now - rules.grace,
+            rotated_before(rules, rotation.now),
         );
         read(bound.run(statement.fetch_optional(connection)).await?)
     }
@@ -256,6 +256,16 @@ impl Sessions<'_> {
             .run(statement.fetch_optional(connection))
             .await?
             .map(Into::into))
+    }
+}
+
+/// A token that was rotated later than this is not rotated again. Without a grace there is no such moment, also where
+/// the clock went back.
+fn rotated_before(rules: &RefreshRules, now: DateTime<Utc>) -> DateTime<Utc> {
+    if rules.grace.is_zero() {
+        DateTime::<Utc>::MAX_UTC
+    } else {
+        now - rules.grace
     }
 }
 

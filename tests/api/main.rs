@@ -5,6 +5,14 @@
     clippy::panic,
     reason = "tests fail by panicking"
 )]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests ask the database what no caller can"
+)]
+#![expect(
+    clippy::disallowed_types,
+    reason = "names of databases cannot be parameters"
+)]
 
 mod access_token;
 mod architecture;
@@ -19,5 +27,6 @@ mod openapi;
 mod passwords;
 mod refresh;
 mod refresh_races;
+mod refresh_statement;
 mod signup;
 mod support;

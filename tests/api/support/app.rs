@@ -108,6 +108,10 @@ impl TestApp {
         .await
     }
 
+    pub(crate) fn database_url(&self) -> &str {
+        &self.database.url
+    }
+
     pub(crate) fn advance(&self, by: TimeDelta) {
         self.clock.advance(by);
     }
@@ -174,7 +178,7 @@ impl TestApp {
     /// Signs somebody up, with the usual password.
     pub(crate) async fn sign_up(&self, email: &str) -> Person<'_> {
         let body = json!({ "email": email, "password": PASSWORD });
-        Person::new(self, self.post("/v1/auth/signup", body).await.is(201))
+        Person::new(self, &self.post("/v1/auth/signup", body).await.is(201))
     }
 
     pub(crate) async fn log_in(&self, email: &str, password: &str) -> Answer {

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use keyward::crypto::OsEntropy;
 use keyward::domain::Entropy;
 use keyward::embedded_postgres::{EmbeddedPostgres, Settings};
@@ -62,15 +64,14 @@ impl Drop for TestDatabase {
 /// The one server of this run.
 fn server() -> &'static str {
     static SERVER: OnceLock<(String, Option<EmbeddedPostgres>)> = OnceLock::new();
-    &SERVER
-        .get_or_init(|| match std::env::var("KEYWARD_TEST_DATABASE_URL") {
-            Ok(url) => (url, None),
-            Err(_) => {
-                let server = embedded();
-                (server.database_url().to_owned(), Some(server))
-            }
-        })
-        .0
+    let (url, _) = SERVER.get_or_init(|| {
+        if let Ok(url) = std::env::var("KEYWARD_TEST_DATABASE_URL") {
+            return (url, None);
+        }
+        let server = embedded();
+        (server.database_url().to_owned(), Some(server))
+    });
+    url
 }
 
 fn embedded() -> EmbeddedPostgres {
@@ -86,11 +87,7 @@ fn embedded() -> EmbeddedPostgres {
         options: options.to_vec(),
     };
     let entropy: &dyn Entropy = &OsEntropy;
-    EmbeddedPostgres::start(&settings, &|| hex(&entropy.bytes::<16>())).unwrap()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    EmbeddedPostgres::start(&settings, &|| URL_SAFE_NO_PAD.encode(entropy.bytes::<16>())).unwrap()
 }
 
 /// A directory of this process, with those of processes that are gone swept away.

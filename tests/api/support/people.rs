@@ -21,7 +21,7 @@ pub(crate) struct Person<'a> {
 impl<'a> Person<'a> {
     /// From an `authenticated` answer.
     #[track_caller]
-    pub(crate) fn new(app: &'a TestApp, answer: Value) -> Self {
+    pub(crate) fn new(app: &'a TestApp, answer: &Value) -> Self {
         let text = |value: &Value| value.as_str().expect("a string").to_owned();
         Self {
             app,
@@ -91,7 +91,7 @@ impl<'a> Person<'a> {
             access_token,
             refresh_token,
             ..
-        } = Self::new(self.app, answer.clone());
+        } = Self::new(self.app, &answer);
         (self.access_token, self.refresh_token) = (access_token, refresh_token);
         answer
     }
@@ -99,6 +99,6 @@ impl<'a> Person<'a> {
     #[track_caller]
     pub(crate) fn log_in_again(&self) -> impl Future<Output = Person<'a>> {
         let (app, email) = (self.app, self.user["email"].as_str().unwrap().to_owned());
-        async move { Person::new(app, app.log_in(&email, PASSWORD).await.is(200)) }
+        async move { Person::new(app, &app.log_in(&email, PASSWORD).await.is(200)) }
     }
 }

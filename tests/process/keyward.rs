@@ -1,0 +1,230 @@
+//! One Keyward process and the directory it lives in.
+
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use reqwest::Client;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+pub(crate) const EMAIL: &str = "ann@example.com";
+pub(crate) const PASSWORD: &str = "tall cliff moth ribbon";
+
+/// A directory that also the user PostgreSQL runs as can enter.
+pub(crate) fn home() -> TempDir {
+    let home = TempDir::new().unwrap();
+    std::fs::set_permissions(home.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    home
+}
+
+/// The command, with nothing of this process's environment that could reach it.
+pub(crate) fn command(home: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keyward"));
+    for (name, _) in std::env::vars() {
+        if name.starts_with("KEYWARD_") || name == "DATABASE_URL" || name == "RUST_LOG" {
+            command.env_remove(name);
+        }
+    }
+    command
+        .current_dir(home)
+        .env("KEYWARD_LISTEN", "127.0.0.1:0");
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log(home));
+    command
+}
+
+/// Standard error goes to a file, so that a test can read it while the process runs.
+fn log(home: &Path) -> Stdio {
+    let file = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(home.join("keyward.log"));
+    file.unwrap().into()
+}
+
+pub(crate) struct Keyward {
+    child: Child,
+    pub(crate) greeting: String,
+    pub(crate) url: String,
+    home: PathBuf,
+    http: Client,
+}
+
+impl Keyward {
+    pub(crate) fn start(home: &Path) -> Self {
+        Self::start_with(home, |_| {})
+    }
+
+    /// Starts it, and waits for its greeting.
+    pub(crate) fn start_with(home: &Path, change: impl FnOnce(&mut Command)) -> Self {
+        let mut command = command(home);
+        change(&mut command);
+        let mut child = command.spawn().unwrap();
+        let mut greeting = String::new();
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        while !greeting.contains("Ctrl-C") {
+            let read = lines.read_line(&mut greeting).unwrap();
+            assert_ne!(
+                read,
+                0,
+                "it ended before it was ready:\n{greeting}{}",
+                read_log(home)
+            );
+        }
+        let url = greeting
+            .split_whitespace()
+            .find(|word| word.starts_with("http://"))
+            .unwrap();
+        let (url, http) = (
+            url.to_owned(),
+            Client::builder().no_proxy().build().unwrap(),
+        );
+        Self {
+            child,
+            greeting,
+            url,
+            home: home.to_owned(),
+            http,
+        }
+    }
+
+    pub(crate) fn log(&self) -> String {
+        read_log(&self.home)
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub(crate) fn stop(mut self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        self.wait()
+    }
+
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        let until = Instant::now() + Duration::from_secs(40);
+        while Instant::now() < until {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("it does not stop:\n{}", self.log());
+    }
+
+    /// Ends it at once, with its PostgreSQL where asked to.
+    pub(crate) fn kill(mut self, with_postgres: bool) {
+        let postgres = self.postgres();
+        self.child.kill().unwrap();
+        if with_postgres {
+            // It may have gone on its own by now.
+            let _ = kill_process(postgres, Signal::KILL);
+        }
+        self.child.wait().unwrap();
+    }
+
+    /// Its PostgreSQL.
+    pub(crate) fn postgres(&self) -> Pid {
+        let file = self.home.join(".keyward/postgres/postmaster.pid");
+        let text = std::fs::read_to_string(file).unwrap();
+        Pid::from_raw(text.lines().next().unwrap().trim().parse().unwrap()).unwrap()
+    }
+
+    /// Where its PostgreSQL can be reached.
+    pub(crate) fn database_url(&self) -> String {
+        let file = std::fs::read(self.home.join(".keyward/connection.json")).unwrap();
+        let connection: Value = serde_json::from_slice(&file).unwrap();
+        connection["database_url"].as_str().unwrap().to_owned()
+    }
+
+    /// Sends a request; `None` when no answer came.
+    pub(crate) async fn try_post(&self, path: &str, body: &Value) -> Option<(u16, Value)> {
+        let answer = self
+            .http
+            .post(format!("{}{path}", self.url))
+            .json(body)
+            .send()
+            .await
+            .ok()?;
+        let status = answer.status().as_u16();
+        let body = answer.bytes().await.ok()?;
+        Some((status, serde_json::from_slice(&body).unwrap_or_default()))
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        self.try_post(path, body).await.expect("an answer")
+    }
+
+    pub(crate) async fn sign_up(&self) -> Value {
+        let body = json!({ "email": EMAIL, "password": PASSWORD });
+        let (status, answer) = self.post("/v1/auth/signup", &body).await;
+        assert_eq!(status, 201, "{answer}");
+        answer
+    }
+
+    pub(crate) async fn log_in(&self) -> (u16, Value) {
+        self.post(
+            "/v1/auth/login",
+            &json!({ "email": EMAIL, "password": PASSWORD }),
+        )
+        .await
+    }
+
+    pub(crate) async fn refresh(&self, refresh_token: &Value) -> (u16, Value) {
+        self.post(
+            "/v1/auth/refresh",
+            &json!({ "refresh_token": refresh_token }),
+        )
+        .await
+    }
+
+    pub(crate) async fn get(&self, path: &str, access_token: &Value) -> u16 {
+        let request = self.http.get(format!("{}{path}", self.url));
+        let answer = request
+            .bearer_auth(access_token.as_str().unwrap())
+            .send()
+            .await;
+        answer.unwrap().status().as_u16()
+    }
+}
+
+impl Drop for Keyward {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn read_log(home: &Path) -> String {
+    std::fs::read_to_string(home.join("keyward.log")).unwrap_or_default()
+}
+
+/// Starts it where it cannot start, and gives what it says.
+pub(crate) fn refused(home: &Path, change: impl FnOnce(&mut Command)) -> String {
+    let mut command = command(home);
+    change(&mut command);
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut said)
+        .unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1), "{said}");
+    said
+}
+
+/// Whether a process is gone, or only waits to be buried.
+pub(crate) fn is_gone(pid: Pid) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
+    stat.map_or(true, |stat| stat.contains(") Z "))
+}

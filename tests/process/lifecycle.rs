@@ -1,0 +1,104 @@
+//! Starting with nothing, stopping in order, starting again.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::keyward::{EMAIL, Keyward, PASSWORD, home, is_gone};
+
+#[tokio::test]
+async fn the_first_start_greets_with_a_command_that_signs_up() {
+    let home = home();
+    let keyward = Keyward::start(home.path());
+    let greeting = &keyward.greeting;
+    let data = std::fs::canonicalize(home.path().join(".keyward")).unwrap();
+    assert!(greeting.contains(data.to_str().unwrap()), "{greeting}");
+    assert!(
+        greeting.contains(&format!("curl -s {}/v1/auth/signup", keyward.url)),
+        "{greeting}"
+    );
+    let body = greeting
+        .split("-d '")
+        .nth(1)
+        .unwrap()
+        .split('\'')
+        .next()
+        .unwrap();
+    let (status, answer) = keyward
+        .post("/v1/auth/signup", &serde_json::from_str(body).unwrap())
+        .await;
+    assert_eq!(
+        (status, &answer["user"]["email"]),
+        (201, &Value::from(EMAIL))
+    );
+}
+
+#[tokio::test]
+async fn a_request_under_way_is_finished_before_it_stops() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let home = home();
+        let mut keyward = Keyward::start(home.path());
+        let postgres = keyward.postgres();
+        let body = format!(r#"{{"email":"{EMAIL}","password":"{PASSWORD}"}}"#);
+        let mut stream = TcpStream::connect(keyward.url.trim_start_matches("http://")).unwrap();
+        let length = body.len();
+        write!(stream, "POST /v1/auth/signup HTTP/1.1\r\nHost: keyward\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n").unwrap();
+        stream.write_all(&body.as_bytes()[..20]).unwrap();
+        // The head has been read once the service knows of the request, which a second one shows.
+        assert_eq!(keyward.log_in().await.0, 401);
+        keyward.signal(signal);
+        while !keyward.log().contains("stopping") {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        stream.write_all(&body.as_bytes()[20..]).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+        assert_eq!(keyward.wait().code(), Some(0), "{}", keyward.log());
+        assert!(is_gone(postgres));
+    }
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_after_a_restart() {
+    let home = home();
+    let keyward = Keyward::start(home.path());
+    let ann = keyward.sign_up().await;
+    assert!(keyward.stop().success());
+    let keyward = Keyward::start(home.path());
+    assert_eq!(keyward.get("/v1/me", &ann["access_token"]).await, 200);
+    assert_eq!(keyward.refresh(&ann["refresh_token"]).await.0, 200);
+    assert_eq!(keyward.log_in().await.0, 200);
+}
+
+#[tokio::test]
+async fn it_runs_as_an_ordinary_user() {
+    const NOBODY: u32 = 65534;
+    let home = home();
+    if !rustix::process::geteuid().is_root() {
+        // Then every other test here shows it.
+        return;
+    }
+    // The directory it was built in may be closed to others.
+    let binary = home.path().join("keyward");
+    std::fs::copy(env!("CARGO_BIN_EXE_keyward"), &binary).unwrap();
+    std::fs::set_permissions(home.path(), PermissionsExt::from_mode(0o777)).unwrap();
+    let keyward = Keyward::start_with(home.path(), |command| {
+        let mut ordinary = std::process::Command::new(&binary);
+        ordinary
+            .current_dir(home.path())
+            .env_clear()
+            .env("KEYWARD_LISTEN", "127.0.0.1:0");
+        ordinary
+            .stdout(std::process::Stdio::piped())
+            .uid(NOBODY)
+            .gid(NOBODY);
+        *command = ordinary;
+    });
+    keyward.sign_up().await;
+    assert!(keyward.stop().success());
+}

@@ -1,0 +1,17 @@
+//! The binary as an operator meets it: started, signalled, killed, started again. Its PostgreSQL is its own.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests ask the database what no caller can"
+)]
+
+mod crash;
+mod keyward;
+mod lifecycle;
+mod secrets;
+mod startup;

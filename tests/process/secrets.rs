@@ -1,0 +1,69 @@
+//! AUD-01: nothing secret reaches the log, however much is logged.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::keyward::{EMAIL, Keyward, PASSWORD, home};
+
+const WRONG: &str = "a wrong password of somebody";
+const IN_A_QUERY: &str = "a-token-in-a-query-string";
+
+/// Uses every operation that takes or gives a secret, and tells which there were.
+async fn use_everything(keyward: &Keyward) -> Vec<String> {
+    let signed_up = keyward.sign_up().await;
+    let (_, logged_in) = keyward.log_in().await;
+    let (_, refreshed) = keyward.refresh(&logged_in["refresh_token"]).await;
+    let login = json!({ "email": EMAIL, "password": WRONG });
+    assert_eq!(keyward.post("/v1/auth/login", &login).await.0, 401);
+    let me = format!("/v1/me?access_token={IN_A_QUERY}");
+    assert_eq!(keyward.get(&me, &refreshed["access_token"]).await, 200);
+    let logout = json!({ "refresh_token": refreshed["refresh_token"] });
+    assert_eq!(keyward.post("/v1/auth/logout", &logout).await.0, 204);
+    let answers = [signed_up, logged_in, refreshed];
+    let tokens = answers
+        .iter()
+        .flat_map(|answer| [&answer["access_token"], &answer["refresh_token"]]);
+    let shown = [PASSWORD, WRONG, IN_A_QUERY].map(str::to_owned);
+    tokens
+        .map(|token| token.as_str().unwrap().to_owned())
+        .chain(shown)
+        .collect()
+}
+
+/// The master key and the database's password.
+fn kept_secrets(home: &Path) -> [String; 2] {
+    let data = home.join(".keyward");
+    let master = std::fs::read_to_string(data.join("master.key")).unwrap();
+    let connection = std::fs::read(data.join("connection.json")).unwrap();
+    let connection: Value = serde_json::from_slice(&connection).unwrap();
+    let database = url::Url::parse(connection["database_url"].as_str().unwrap()).unwrap();
+    [
+        master.trim().to_owned(),
+        database.password().unwrap().to_owned(),
+    ]
+}
+
+#[tokio::test]
+async fn nothing_secret_is_logged_at_any_level() {
+    let home = home();
+    let keyward = Keyward::start_with(home.path(), |command| {
+        command.env("RUST_LOG", "trace");
+    });
+    let mut secrets = use_everything(&keyward).await;
+    secrets.extend(kept_secrets(home.path()));
+    let log = keyward.log();
+    let server_log = std::fs::read_to_string(home.path().join(".keyward/postgres.log")).unwrap();
+    assert!(
+        log.contains("/v1/auth/login") && log.contains("TRACE"),
+        "this is not the whole log"
+    );
+    for secret in secrets {
+        assert_eq!(
+            log.lines()
+                .chain(server_log.lines())
+                .find(|line| line.contains(&secret)),
+            None
+        );
+    }
+}

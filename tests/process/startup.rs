@@ -1,0 +1,96 @@
+//! What it refuses to start with, and how it says so; and a second replica beside the first.
+
+use crate::keyward::{Keyward, home, refused};
+
+#[tokio::test]
+async fn a_second_one_on_the_same_data_is_refused_and_the_first_goes_on() {
+    let home = home();
+    let keyward = Keyward::start(home.path());
+    let said = refused(home.path(), |_| {});
+    let data = std::fs::canonicalize(home.path().join(".keyward")).unwrap();
+    assert!(
+        said.contains("another Keyward") && said.contains(data.to_str().unwrap()),
+        "{said}"
+    );
+    keyward.sign_up().await;
+}
+
+#[tokio::test]
+async fn a_taken_port_is_refused_before_anything_is_made() {
+    let home = home();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let said = refused(home.path(), |command| {
+        command.env("KEYWARD_LISTEN", &address);
+    });
+    assert!(
+        said.contains(&format!("KEYWARD_LISTEN: cannot listen on {address}")),
+        "{said}"
+    );
+    assert!(!home.path().join(".keyward").exists());
+}
+
+#[tokio::test]
+async fn everything_wrong_with_the_configuration_is_said_at_once() {
+    let home = home();
+    let said = refused(home.path(), |command| {
+        command
+            .env("KEYWARD_LISTEN", "nowhere")
+            .env("KEYWARD_LISTN", "127.0.0.1:1");
+        command.env("DATABASE_URL", "postgres://u:hunter2@localhost/x");
+    });
+    for name in ["KEYWARD_LISTEN", "KEYWARD_LISTN", "KEYWARD_MASTER_KEY"] {
+        assert!(said.contains(name), "{name}: {said}");
+    }
+    assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[tokio::test]
+async fn a_second_replica_shares_the_database() {
+    let (home, elsewhere) = (home(), home());
+    let first = Keyward::start(home.path());
+    let second = Keyward::start_with(elsewhere.path(), |command| {
+        command.env("DATABASE_URL", first.database_url());
+        command.env(
+            "KEYWARD_MASTER_KEY_FILE",
+            home.path().join(".keyward/master.key"),
+        );
+    });
+    let ann = first.sign_up().await;
+    assert_eq!(second.get("/v1/me", &ann["access_token"]).await, 200);
+    let (status, refreshed) = second.refresh(&ann["refresh_token"]).await;
+    assert_eq!(status, 200);
+    assert_eq!(first.get("/v1/me", &refreshed["access_token"]).await, 200);
+    assert!(!elsewhere.path().join(".keyward").exists());
+    assert!(second.stop().success());
+}
+
+#[tokio::test]
+async fn a_lost_master_key_is_not_replaced() {
+    let home = home();
+    assert!(Keyward::start(home.path()).stop().success());
+    let key = home.path().join(".keyward/master.key");
+    let text = std::fs::read_to_string(&key).unwrap();
+    std::fs::remove_file(&key).unwrap();
+    let said = refused(home.path(), |_| {});
+    assert!(said.contains("master.key is missing"), "{said}");
+    assert!(!key.exists());
+    std::fs::write(&key, text).unwrap();
+    assert!(Keyward::start(home.path()).stop().success());
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_there_is_named_without_its_password() {
+    let home = home();
+    let said = refused(home.path(), |command| {
+        command.env("DATABASE_URL", "postgres://u:hunter2@127.0.0.1:1/x");
+        command.env(
+            "KEYWARD_MASTER_KEY",
+            "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+        );
+    });
+    assert!(
+        said.contains("database") && !said.contains("hunter2"),
+        "{said}"
+    );
+}
