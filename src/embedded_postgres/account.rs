@@ -1,4 +1,4 @@
-//! Which user Postgres runs as, and what that user may do to a file.
+//! Which user PostgreSQL runs as, and what that user may do to a file.
 //! It must not change anything: it only looks.
 
 use std::fmt;
@@ -18,7 +18,7 @@ pub(super) struct Account {
     pub(super) uid: u32,
     pub(super) gid: u32,
     pub(super) name: Option<String>,
-    /// Keyward is root and Postgres refuses to be.
+    /// Keyward is root and PostgreSQL refuses to be.
     pub(super) switched: bool,
 }
 

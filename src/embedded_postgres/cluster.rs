@@ -22,6 +22,13 @@ const UNFINISHED: &str = "postgres.init-";
 /// One syncfs at the end instead of a thousand fsyncs.
 const SYNC_AT_ONCE: bool = cfg!(target_os = "linux");
 
+/// After a crash PostgreSQL syncs the whole cluster first.
+pub(super) const RECOVERY: &[&str] = if cfg!(target_os = "linux") {
+    &["-c", "recovery_init_sync_method=syncfs"]
+} else {
+    &[]
+};
+
 /// The major version of the cluster, where there is one.
 pub(super) fn version(home: &Home) -> Result<Option<u32>> {
     let cluster = home.cluster();
@@ -53,7 +60,10 @@ pub(super) fn make(home: &Home, programs: &Programs, password: &str) -> Result<(
                 home,
                 programs,
                 &unfinished,
-                &format!("create database {DATABASE}"),
+                // An error's details hold data, such as the address of an account: they stay out of the log.
+                &format!(
+                    "create database {DATABASE}\nalter database {DATABASE} set log_error_verbosity = terse"
+                ),
             )
         })
         // First the password: a cluster whose password is lost is of no use.
@@ -133,19 +143,21 @@ fn initdb(home: &Home, programs: &Programs, cluster: &Path, password: &str) -> R
 }
 
 /// Runs one statement without a server.
-fn single_user(home: &Home, programs: &Programs, cluster: &Path, statement: &str) -> Result<()> {
+/// Runs statements, one a line, in a cluster that nobody serves.
+fn single_user(home: &Home, programs: &Programs, cluster: &Path, statements: &str) -> Result<()> {
     let mut postgres = command(&programs.postgres(), &home.account);
     postgres
         .arg("--single")
         .arg("-D")
         .arg(cluster)
-        // The statement may hold a password: it stays out of the messages.
+        // A statement may hold a password: it stays out of the messages.
         .args([
             "-c",
             "exit_on_error=on",
             "-c",
             "log_min_error_statement=panic",
         ])
+        .args(RECOVERY)
         .arg("postgres");
     let mut child = postgres
         .stdin(Stdio::piped())
@@ -155,7 +167,7 @@ fn single_user(home: &Home, programs: &Programs, cluster: &Path, statement: &str
         .with_context(|| format!("cannot run {}", programs.postgres().display()))?;
     if let Some(mut stdin) = child.stdin.take() {
         // Where it has ended already, its exit status says more than the broken pipe.
-        let _ = writeln!(stdin, "{statement}");
+        let _ = writeln!(stdin, "{statements}");
     }
     check("postgres --single", &child.wait_with_output()?)
 }
@@ -193,9 +205,9 @@ pub(super) fn remove_unfinished(home: &Home) -> Result<()> {
     Ok(())
 }
 
-/// More than once, because an interrupted initdb may still be cleaning up itself.
+/// More than once, because an interrupted initdb may still be at work, or cleaning up itself.
 fn remove(unfinished: &Path) -> Result<()> {
-    for _ in 0..20 {
+    for _ in 0..50 {
         orphans::kill(unfinished);
         if fs::remove_dir_all(unfinished).is_ok() || !unfinished.exists() {
             return Ok(());

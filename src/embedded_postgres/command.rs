@@ -1,4 +1,4 @@
-//! How Postgres's programs are run: as whom, with which environment, and bound to Keyward's life.
+//! How PostgreSQL's programs are run: as whom, with which environment, and bound to Keyward's life.
 //! It must not hand a child anything of Keyward's own environment, where secrets live.
 
 use std::os::unix::process::CommandExt;
@@ -28,7 +28,7 @@ pub(super) fn command(program: &Path, account: &Account) -> Command {
     command
 }
 
-/// The kernel sends SIGINT (to Postgres: a fast, clean shutdown) when the *thread* that started
+/// The kernel sends SIGINT (to PostgreSQL: a fast, clean shutdown) when the *thread* that started
 /// the child ends, so that thread must outlive the child.
 #[cfg(target_os = "linux")]
 fn die_with_this_thread(command: &mut Command) {

@@ -121,7 +121,7 @@ fn watch_over(
         }
     }
     tracing::error!(
-        "PostgreSQL ended more than {MOST_RESTARTS} times within {} s: giving up, look at {}",
+        "PostgreSQL does not stay up ({MOST_RESTARTS} restarts within {} s): giving up, look at {}",
         WITHIN.as_secs(),
         launch.home.log().display()
     );

@@ -1,5 +1,5 @@
 //! The data directory: where it is, what lies in it, and that only one Keyward uses it.
-//! It must not write as root where the user that Postgres runs as could have planted a link.
+//! It must not write as root where the user that PostgreSQL runs as could have planted a link.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write};

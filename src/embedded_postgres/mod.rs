@@ -1,4 +1,4 @@
-//! A Postgres of Keyward's own, for when nobody named one: made, started, watched and stopped here.
+//! Keyward's own PostgreSQL, for when nobody named one: made, started, watched and stopped here.
 //! It must not speak SQL to the running server, listen on TCP, or trade durability for speed.
 
 mod account;
@@ -34,11 +34,11 @@ const DATABASE: &str = "keyward";
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub data_dir: PathBuf,
-    /// The operator did not name it, so it may be moved to where Postgres's user can enter.
+    /// The operator did not name it, so it may be moved to where PostgreSQL's user can enter.
     pub data_dir_is_default: bool,
-    /// Where Postgres's programs are; they are searched for otherwise.
+    /// Where PostgreSQL's programs are; they are searched for otherwise.
     pub bin_dir: Option<PathBuf>,
-    /// As whom Postgres runs when Keyward is root.
+    /// As whom PostgreSQL runs when Keyward is root.
     pub user: Option<String>,
     /// Whether programs that are not installed may be downloaded.
     pub may_download: bool,

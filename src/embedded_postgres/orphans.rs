@@ -1,17 +1,20 @@
 //! Finds and ends what an earlier Keyward left running on the same cluster.
 //! It must not be called without the data directory's lock, and touches no process that is not
-//! a Postgres of this very cluster: a pid in a file may have been given to somebody else.
+//! a PostgreSQL of this very cluster: a pid in a file may have been given to somebody else.
 
 use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::socket;
 
 const FAST_SHUTDOWN: Duration = Duration::from_secs(25);
+/// Without a postmaster they leave by themselves, but for one that is in a long statement.
+const LEADERLESS: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) fn clear(cluster: &Path, socket_dir: &Path) -> Result<()> {
@@ -30,29 +33,28 @@ fn stop(cluster: &Path) -> Result<()> {
         if left.is_empty() {
             return Ok(());
         }
+        let postmaster = left.iter().find(|one| one.is_postmaster);
+        let patience = if postmaster.is_some() {
+            FAST_SHUTDOWN
+        } else {
+            LEADERLESS
+        };
         // Only the postmaster takes SIGINT as "shut down", and the others leave with it.
-        if let Some(postmaster) = left.iter().find(|one| one.is_postmaster)
-            && asked != Some(postmaster.pid)
-        {
+        if let Some(postmaster) = postmaster.filter(|one| asked != Some(one.pid)) {
             asked = Some(postmaster.pid);
-            let pid = postmaster.pid.as_raw_nonzero().get();
+            let pid = postmaster.number();
             tracing::warn!(
                 pid,
                 "stopping the PostgreSQL that an earlier Keyward left behind"
             );
-            signal(postmaster, Signal::INT);
+            postmaster.signal(Signal::INT);
         }
-        if began.elapsed() > FAST_SHUTDOWN && !pressed {
+        if began.elapsed() > patience && !pressed {
             pressed = true;
-            for one in &left {
-                signal(one, Signal::QUIT);
-            }
+            left.iter().for_each(Process::quit);
         }
         if began.elapsed() > PATIENCE {
-            let pids: Vec<_> = left
-                .iter()
-                .map(|one| one.pid.as_raw_nonzero().get())
-                .collect();
+            let pids: Vec<_> = left.iter().map(Process::number).collect();
             bail!(
                 "PostgreSQL processes {pids:?} of an earlier Keyward still use {} and do not \
                  stop: end them by hand",
@@ -65,16 +67,8 @@ fn stop(cluster: &Path) -> Result<()> {
 
 /// For a half-made cluster, which nobody will miss.
 pub(super) fn kill(cluster: &Path) {
-    for one in &processes_of(cluster) {
-        signal(one, Signal::KILL);
-    }
-}
-
-fn signal(process: &Process, signal: Signal) {
-    if let Err(error) = kill_process(process.pid, signal)
-        && error != rustix::io::Errno::SRCH
-    {
-        tracing::warn!(%error, pid = process.pid.as_raw_nonzero().get(), "cannot signal PostgreSQL");
+    for one in processes_of(cluster) {
+        one.signal(Signal::KILL);
     }
 }
 
@@ -82,6 +76,24 @@ fn signal(process: &Process, signal: Signal) {
 struct Process {
     pid: Pid,
     is_postmaster: bool,
+}
+
+impl Process {
+    fn number(&self) -> i32 {
+        self.pid.as_raw_nonzero().get()
+    }
+
+    fn quit(&self) {
+        self.signal(Signal::QUIT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Err(error) = kill_process(self.pid, signal)
+            && error != Errno::SRCH
+        {
+            tracing::warn!(%error, pid = self.number(), "cannot signal PostgreSQL");
+        }
+    }
 }
 
 #[cfg(target_os = "linux")]
@@ -103,22 +115,20 @@ fn processes_of(cluster: &Path) -> Vec<Process> {
         .collect()
 }
 
-/// Every Postgres process works in its cluster. Root without `CAP_SYS_PTRACE` (a container) is
+/// Every PostgreSQL process works in its cluster. Root without `CAP_SYS_PTRACE` (a container) is
 /// not shown that, but may read the arguments, which the postmaster alone keeps.
 #[cfg(target_os = "linux")]
 fn examine(process: &Path, pid: Pid, cluster: &Path) -> Option<Process> {
     use std::fs::{read, read_link, read_to_string};
 
-    if !read_to_string(process.join("comm"))
-        .ok()?
-        .contains("postgres")
-    {
+    let name = read_to_string(process.join("comm")).ok()?;
+    if !name.contains("postgres") && name.trim_end() != "initdb" {
         return None;
     }
     let arguments = read(process.join("cmdline")).unwrap_or_default();
-    let is_postmaster = arguments
-        .split(|byte| *byte == 0)
-        .any(|argument| argument == cluster.as_os_str().as_encoded_bytes());
+    let arguments: Vec<_> = arguments.split(|byte| *byte == 0).collect();
+    let cluster_option = [b"-D", cluster.as_os_str().as_encoded_bytes()];
+    let is_postmaster = arguments.windows(2).any(|pair| pair == cluster_option);
     let works_there = read_link(process.join("cwd")).is_ok_and(|cwd| cwd == cluster);
     (works_there || is_postmaster).then_some(Process { pid, is_postmaster })
 }

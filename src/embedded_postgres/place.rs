@@ -3,7 +3,7 @@
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -15,55 +15,69 @@ const FALLBACK: &str = "/var/lib/keyward";
 const STICKY: u32 = 0o1000;
 
 pub(super) fn settle(settings: &Settings, account: Account) -> Result<Home> {
-    let wanted = absolute(&settings.data_dir)?;
-    refuse_foreign_cluster(&wanted, &account)?;
-    let mut dir = wanted.clone();
+    let mut dir = absolute(&settings.data_dir)?;
+    refuse_file(&dir)?;
+    refuse_foreign_cluster(&dir, &account)?;
     if account.switched {
-        open_up_own(&wanted, settings.data_dir_is_default)?;
-        if let Some(obstacle) = obstacle(&wanted, &account) {
-            if !settings.data_dir_is_default {
-                bail!(
-                    "{account}, as whom PostgreSQL runs because Keyward is root, cannot enter {}: \
-                     set KEYWARD_DATA_DIR to a directory elsewhere (as {FALLBACK}), or start \
-                     Keyward as an ordinary user",
-                    obstacle.display()
-                );
-            }
-            dir = Path::new(FALLBACK).join(short_hash(&wanted));
-            tracing::info!(
-                "{account}, as whom PostgreSQL runs because Keyward is root, cannot enter {}: the \
-                 data is kept in {}",
-                obstacle.display(),
-                dir.display()
-            );
-            refuse_foreign_cluster(&dir, &account)?;
-        }
-    }
-    make(&dir, if account.switched { 0o711 } else { 0o700 })?;
-    let dir = dir.canonicalize()?;
-    if account.switched {
+        dir = within_reach(dir, &account, settings.data_dir_is_default)?;
         refuse_controlled(&dir, &account)?;
     }
     refuse_odd_name(&dir)?;
+    make(&dir, if account.switched { 0o711 } else { 0o700 })?;
     Ok(Home { dir, account })
 }
 
 /// With links followed as far as the path exists.
 fn absolute(path: &Path) -> Result<PathBuf> {
     let path = std::path::absolute(path)?;
-    let existing = path.ancestors().find(|dir| dir.exists());
-    let Some(existing) = existing else {
+    let Some(existing) = path.ancestors().find(|dir| dir.exists()) else {
         return Ok(path);
     };
-    let rest = path.strip_prefix(existing).unwrap_or(Path::new(""));
-    let real = existing
+    let rest = path.strip_prefix(existing)?;
+    ensure!(
+        !rest.components().any(|part| part == Component::ParentDir),
+        "{} goes through a directory that does not exist: set KEYWARD_DATA_DIR without ..",
+        path.display()
+    );
+    let mut real = existing
         .canonicalize()
         .with_context(|| format!("cannot look at {}", existing.display()))?;
-    Ok(if rest.as_os_str().is_empty() {
-        real
-    } else {
-        real.join(rest)
-    })
+    // Joining nothing would add a slash.
+    real.extend(rest);
+    Ok(real)
+}
+
+fn within_reach(dir: PathBuf, account: &Account, is_default: bool) -> Result<PathBuf> {
+    open_up_own(&dir, is_default)?;
+    let Some(obstacle) = obstacle(&dir, account) else {
+        return Ok(dir);
+    };
+    let problem = format!(
+        "{account}, as whom PostgreSQL runs because Keyward is root, cannot enter {}",
+        obstacle.display()
+    );
+    // A cluster that is there already must not look as if it were lost.
+    if !is_default || dir.join("postgres").exists() {
+        bail!(
+            "{problem}: set KEYWARD_DATA_DIR to a directory elsewhere (such as {FALLBACK}), or \
+             start Keyward as an ordinary user"
+        );
+    }
+    let fallback = Path::new(FALLBACK).join(short_hash(&dir));
+    tracing::info!("{problem}: the data is kept in {}", fallback.display());
+    refuse_foreign_cluster(&fallback, account)?;
+    Ok(fallback)
+}
+
+fn refuse_file(path: &Path) -> Result<()> {
+    let existing = path.ancestors().find(|step| step.exists());
+    if let Some(file) = existing.filter(|step| !step.is_dir()) {
+        bail!(
+            "{} is not a directory: set KEYWARD_DATA_DIR to another path",
+            file.display()
+        );
+    }
+    Ok(())
 }
 
 fn refuse_foreign_cluster(dir: &Path, account: &Account) -> Result<()> {
@@ -80,13 +94,13 @@ fn refuse_foreign_cluster(dir: &Path, account: &Account) -> Result<()> {
         return Ok(());
     }
     let way_out = if account.switched {
-        "start Keyward as, or set KEYWARD_POSTGRES_USER to,"
+        "set KEYWARD_POSTGRES_USER to its owner, or"
     } else {
-        "start Keyward as"
+        "start Keyward as its owner, or set"
     };
     bail!(
-        "the PostgreSQL cluster {} belongs to uid {} and not to {account}: {way_out} its owner, or \
-         set KEYWARD_DATA_DIR to another directory",
+        "the PostgreSQL cluster {} belongs to uid {} and not to {account}: {way_out} \
+         KEYWARD_DATA_DIR to another directory",
         cluster.display(),
         found.uid()
     )
@@ -117,7 +131,7 @@ fn obstacle(dir: &Path, account: &Account) -> Option<PathBuf> {
 }
 
 fn refuse_controlled(dir: &Path, account: &Account) -> Result<()> {
-    for step in dir.ancestors() {
+    for step in dir.ancestors().filter(|step| step.exists()) {
         let found = fs::metadata(step)?;
         // In a sticky directory (/tmp) one cannot touch what belongs to somebody else.
         let shared = step != dir && found.mode() & STICKY != 0;
@@ -133,7 +147,7 @@ fn refuse_controlled(dir: &Path, account: &Account) -> Result<()> {
     Ok(())
 }
 
-/// Postgres keeps the path as one line of its pid file, and a URL is text.
+/// PostgreSQL keeps the path as one line of its pid file, and a URL is text.
 fn refuse_odd_name(dir: &Path) -> Result<()> {
     ensure!(
         dir.to_str()
@@ -159,11 +173,6 @@ fn make(dir: &Path, mode: u32) -> Result<()> {
                 )
             })?;
     }
-    ensure!(
-        dir.is_dir(),
-        "{} is not a directory: set KEYWARD_DATA_DIR",
-        dir.display()
-    );
     Ok(())
 }
 
@@ -209,11 +218,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let real = dir.path().canonicalize().unwrap();
         symlink(&real, real.join("link")).unwrap();
-        assert_eq!(absolute(&real.join("link")).unwrap(), real);
-        assert_eq!(
-            absolute(&real.join("link/new/er")).unwrap(),
-            real.join("new/er")
-        );
+        let exact = |path: &str| absolute(&real.join(path)).unwrap().into_os_string();
+        assert_eq!(exact("link"), real.as_os_str());
+        assert_eq!(exact("link/../"), real.parent().unwrap().as_os_str());
+        assert_eq!(exact("link/new/er"), real.join("new/er").as_os_str());
+        assert!(absolute(&real.join("new/../er")).is_err());
     }
 
     #[test]

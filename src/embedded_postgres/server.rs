@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::cluster::RECOVERY;
 use super::command::command;
 use super::home::Home;
 use super::programs::Programs;
@@ -21,10 +22,10 @@ const START_LIMIT: Duration = Duration::from_mins(1);
 const STILL_WAITING: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(15);
 /// Fast shutdown, immediate shutdown, the end.
-const STOPPING: [(Signal, Duration); 3] = [
-    (Signal::INT, Duration::from_secs(20)),
-    (Signal::QUIT, Duration::from_secs(5)),
-    (Signal::KILL, Duration::from_secs(5)),
+const STOPPING: [(Signal, &str, Duration); 3] = [
+    (Signal::INT, "SIGINT", Duration::from_secs(20)),
+    (Signal::QUIT, "SIGQUIT", Duration::from_secs(5)),
+    (Signal::KILL, "SIGKILL", Duration::from_secs(5)),
 ];
 
 /// What it takes to start the server, again and again.
@@ -77,13 +78,11 @@ impl Launch {
 
     fn command(&self) -> Command {
         let mut postgres = command(&self.programs.postgres(), &self.home.account);
-        postgres.arg("-D").arg(self.home.cluster());
+        postgres.arg("-D").arg(self.home.cluster()).args(RECOVERY);
         let mut set = |name: &str, value: &str| {
             postgres.arg("-c").arg(format!("{name}={value}"));
         };
         set("max_connections", "100");
-        #[cfg(target_os = "linux")]
-        set("recovery_init_sync_method", "syncfs");
         for (name, value) in &self.options {
             set(name, value);
         }
@@ -115,7 +114,11 @@ impl Server {
         let mut next_line = STILL_WAITING;
         loop {
             if let Some(status) = self.exited()? {
-                bail!("PostgreSQL did not start ({status}): {}", self.last_words());
+                bail!(
+                    "PostgreSQL did not start ({status}): {} (more in {})",
+                    self.last_words(),
+                    self.log.display()
+                );
             }
             let pid_file = fs::read_to_string(&self.pid_file).unwrap_or_default();
             if is_ready(&pid_file, self.child.id()) {
@@ -141,12 +144,12 @@ impl Server {
     }
 
     pub(super) fn stop(&mut self) -> Result<()> {
-        for (signal, patience) in STOPPING {
+        for (signal, name, patience) in STOPPING {
             if self.exited()?.is_some() {
                 return Ok(());
             }
             if signal != Signal::INT {
-                tracing::warn!("PostgreSQL does not stop: sending it {signal:?}");
+                tracing::warn!("PostgreSQL does not stop: sending it {name}");
             }
             // Not reaped yet, so the pid is still the child's.
             kill_process(Pid::from_child(&self.child), signal).context("cannot stop PostgreSQL")?;

@@ -1,4 +1,4 @@
-//! Picks the few lines that say why Postgres stopped out of all that its programs write.
+//! Picks the few lines that say why PostgreSQL stopped out of all that its programs write.
 //! It must not pass on statements: they may hold people's data.
 
 use std::fs::File;
@@ -8,6 +8,8 @@ use std::path::Path;
 /// More than a start or a crash ever writes; a log may be of any size.
 const LOOK_BACK: u64 = 64 * 1024;
 const MARKS: [&str; 6] = ["FATAL:", "PANIC:", "HINT:", "error:", "hint:", "could not"];
+/// The second is said to a client that came too early.
+const IGNORED: [&str; 2] = ["STATEMENT:", "FATAL:  the database system is"];
 
 /// Of what was logged since `from`.
 pub(super) fn last_words(log: &Path, from: u64) -> String {
@@ -33,19 +35,18 @@ pub(super) fn telling(text: &str) -> String {
         .get(marked.len().saturating_sub(3)..)
         .unwrap_or_default();
     if last_three.is_empty() {
-        // A loader that misses a library has no marks.
-        return text
+        // A loader that misses a library has no marks, and no time before what it says.
+        let mut unmarked = text
             .lines()
-            .rfind(|line| !line.trim().is_empty())
-            .unwrap_or_default()
-            .to_owned();
+            .filter(|line| !line.trim().is_empty() && !line.contains(" UTC ["));
+        return unmarked.next_back().unwrap_or_default().to_owned();
     }
     last_three.join("; ")
 }
 
 /// Without the time and pid before it.
 fn from_mark(line: &str) -> Option<&str> {
-    if line.contains("STATEMENT:") {
+    if IGNORED.iter().any(|text| line.contains(text)) {
         return None;
     }
     let start = MARKS.iter().filter_map(|mark| line.find(mark)).min()?;
@@ -75,6 +76,15 @@ mod tests {
             "libpq.so.5: not found"
         );
         assert_eq!(telling(""), "");
+        assert_eq!(
+            telling("2026-01-01 00:00:00.000 UTC [1] LOG:  database system is ready\n"),
+            ""
+        );
+        let early = "[2] FATAL:  the database system is starting up\n";
+        assert_eq!(
+            telling(&format!("[1] PANIC:  disk full\n{early}")),
+            "PANIC:  disk full"
+        );
         let log = "[1] FATAL:  out of memory\n[1] STATEMENT:  select 'FATAL:'\n";
         assert_eq!(telling(log), "FATAL:  out of memory");
     }

@@ -1,4 +1,4 @@
-//! AUD-01: nothing secret reaches the log, however much is logged.
+//! AUD-01: nothing secret reaches the logs, however much is logged; nor does an address.
 
 use std::path::Path;
 
@@ -16,6 +16,8 @@ async fn use_everything(keyward: &Keyward) -> Vec<String> {
     let (_, refreshed) = keyward.refresh(&logged_in["refresh_token"]).await;
     let login = json!({ "email": EMAIL, "password": WRONG });
     assert_eq!(keyward.post("/v1/auth/login", &login).await.0, 401);
+    let again = json!({ "email": EMAIL, "password": PASSWORD });
+    assert_eq!(keyward.post("/v1/auth/signup", &again).await.0, 409);
     let me = format!("/v1/me?access_token={IN_A_QUERY}");
     assert_eq!(keyward.get(&me, &refreshed["access_token"]).await, 200);
     let logout = json!({ "refresh_token": refreshed["refresh_token"] });
@@ -24,7 +26,7 @@ async fn use_everything(keyward: &Keyward) -> Vec<String> {
     let tokens = answers
         .iter()
         .flat_map(|answer| [&answer["access_token"], &answer["refresh_token"]]);
-    let shown = [PASSWORD, WRONG, IN_A_QUERY].map(str::to_owned);
+    let shown = [PASSWORD, WRONG, IN_A_QUERY, EMAIL].map(str::to_owned);
     tokens
         .map(|token| token.as_str().unwrap().to_owned())
         .chain(shown)
