@@ -1,7 +1,8 @@
 //! The log: one subscriber, pretty for people or JSON for machines.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::config::{Log, LogFormat};
 
@@ -11,7 +12,7 @@ pub fn start(log: &Log) -> anyhow::Result<()> {
         .map_err(|_| anyhow::anyhow!("RUST_LOG: not a filter such as info,keyward=debug"))?;
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_span_events(FmtSpan::NONE)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     match log.format {
         LogFormat::Json => subscriber.json().flatten_event(true).init(),

@@ -135,7 +135,7 @@ fn nothing_set_is_a_development_server_with_its_own_database() {
     assert_eq!(config.keys.signing_algorithm, SigningAlgorithm::Es256);
     assert_eq!(
         (config.log.format, config.log.filter.as_str()),
-        (LogFormat::Pretty, "info")
+        (LogFormat::Pretty, "info,actix_server=warn")
     );
 }
 

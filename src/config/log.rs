@@ -11,7 +11,7 @@ pub(super) const FORMAT: Name = Name::plain(
 );
 pub(super) const FILTER: Name = Name::plain(
     "RUST_LOG",
-    "info",
+    "info,actix_server=warn",
     "What is logged: error, warn, info, debug or trace, also by module as in info,keyward=debug",
 );
 

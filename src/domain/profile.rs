@@ -1,6 +1,6 @@
 //! What people say of themselves: a display name, a locale, and how a change of them is expressed.
 
-use icu_locale_core::LanguageIdentifier;
+use icu_locale_core::Locale as LanguageTag;
 
 use super::{FieldCode, FieldError, Username};
 
@@ -39,7 +39,7 @@ impl DisplayName {
     }
 }
 
-/// A language with its script and region (BCP 47), in canonical form.
+/// A language tag (BCP 47), in canonical form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Locale(String);
 
@@ -52,7 +52,7 @@ impl Locale {
             let message = format!("At most {} characters.", Self::MAX);
             return Err(FieldError::new(FieldCode::TooLong, message).with("max", Self::MAX));
         }
-        match LanguageIdentifier::try_from_str(typed) {
+        match LanguageTag::try_from_str(typed) {
             Ok(tag) if !typed.contains('_') => Ok(Self(tag.to_string())),
             _ => Err(FieldError::new(
                 FieldCode::InvalidFormat,
@@ -131,6 +131,8 @@ mod tests {
             ("en-us", "en-US"),
             ("PT-br", "pt-BR"),
             ("zh-hant-tw", "zh-Hant-TW"),
+            ("de-ch-1996", "de-CH-1996"),
+            ("en-us-U-ca-buddhist", "en-US-u-ca-buddhist"),
         ] {
             assert_eq!(Locale::parse(typed).unwrap().as_str(), kept);
         }
