@@ -15,6 +15,7 @@
 )]
 
 mod access_token;
+mod access_token_forged;
 mod architecture;
 mod database;
 mod errors;
@@ -27,6 +28,7 @@ mod openapi;
 mod passwords;
 mod refresh;
 mod refresh_races;
+mod refresh_replay;
 mod refresh_statement;
 mod signup;
 mod support;

@@ -1,15 +1,17 @@
 //! Sessions, and the refresh token each holds. What a shown token means is decided above; here the swap is made
 //! only when the row still is what the decision was made on.
 
+mod row;
+
 use chrono::{DateTime, Utc};
 use ipnet::IpNet;
-use uuid::Uuid;
 
-use super::users::UserRow;
+pub use row::SignedIn;
+use row::{SignedInRow, read};
+
 use super::{Conn, DbError};
 use crate::domain::{
-    AuthMethod, ClientInfo, EndReason, HeldToken, Proof, RefreshRules, Session, SessionId,
-    ShownToken, Transport, User, UserId,
+    ClientInfo, EndReason, HeldToken, Proof, RefreshRules, SessionId, ShownToken, Transport, UserId,
 };
 
 /// A session to be opened.
@@ -44,22 +46,6 @@ pub struct Rotation<'a> {
     pub client: &'a ClientInfo,
     /// Now.
     pub now: DateTime<Utc>,
-}
-
-/// A session with its user and the token it holds.
-pub struct SignedIn {
-    /// The session.
-    pub session: Session,
-    /// Its user.
-    pub user: User,
-    /// Whether the account is switched off.
-    pub user_disabled: bool,
-    /// The refresh token, for the judgement.
-    pub held: HeldToken,
-    /// What the current token was derived with.
-    pub salt: Option<[u8; 32]>,
-    /// Whether a grace answer already went elsewhere.
-    pub seen_elsewhere: bool,
 }
 
 /// `query_as!` of a statement that ends in the columns of a session `s` and its user `u`.
@@ -267,114 +253,4 @@ fn rotated_before(rules: &RefreshRules, now: DateTime<Utc>) -> DateTime<Utc> {
     } else {
         now - rules.grace
     }
-}
-
-struct SignedInRow {
-    id: Uuid,
-    transport: String,
-    auth_methods: Vec<String>,
-    created_at: DateTime<Utc>,
-    last_seen_at: DateTime<Utc>,
-    absolute_expires_at: DateTime<Utc>,
-    ended_at: Option<DateTime<Utc>>,
-    ip_address: Option<IpNet>,
-    user_agent: Option<String>,
-    generation: i32,
-    current_digest: Vec<u8>,
-    parent_digest: Option<Vec<u8>>,
-    salt: Option<Vec<u8>>,
-    rotated_at: DateTime<Utc>,
-    seen: bool,
-    seen_elsewhere: bool,
-    user_id: Uuid,
-    email: Option<String>,
-    email_verified_at: Option<DateTime<Utc>>,
-    username: Option<String>,
-    display_name: Option<String>,
-    locale: Option<String>,
-    two_factor_enabled_at: Option<DateTime<Utc>>,
-    roles: Vec<String>,
-    disabled_at: Option<DateTime<Utc>>,
-    user_created_at: DateTime<Utc>,
-    user_updated_at: DateTime<Utc>,
-    last_login_at: Option<DateTime<Utc>>,
-}
-
-fn read(row: Option<SignedInRow>) -> Result<Option<SignedIn>, DbError> {
-    row.map(SignedInRow::read).transpose()
-}
-
-impl SignedInRow {
-    fn read(self) -> Result<SignedIn, DbError> {
-        let session = self.session()?;
-        Ok(SignedIn {
-            held: self.held(&session)?,
-            salt: self.salt.as_deref().map(digest).transpose()?,
-            seen_elsewhere: self.seen_elsewhere,
-            user_disabled: self.disabled_at.is_some(),
-            session,
-            user: self.user(),
-        })
-    }
-
-    fn session(&self) -> Result<Session, DbError> {
-        let transport = Transport::from_word(&self.transport);
-        let methods = self
-            .auth_methods
-            .iter()
-            .map(|word| AuthMethod::from_word(word))
-            .collect();
-        let (Some(transport), Some(auth_methods)) = (transport, methods) else {
-            return Err(DbError::Unreadable("sessions.transport or auth_methods"));
-        };
-        Ok(Session {
-            id: self.id.into(),
-            user_id: self.user_id.into(),
-            transport,
-            auth_methods,
-            created_at: self.created_at,
-            last_seen_at: self.last_seen_at,
-            rotated_at: self.rotated_at,
-            absolute_expires_at: self.absolute_expires_at,
-            ip: self.ip_address.map(|net| net.addr()),
-            user_agent: self.user_agent.clone(),
-            ended_at: self.ended_at,
-        })
-    }
-
-    fn held(&self, session: &Session) -> Result<HeldToken, DbError> {
-        Ok(HeldToken {
-            generation: self.generation,
-            current: digest(&self.current_digest)?,
-            parent: self.parent_digest.as_deref().map(digest).transpose()?,
-            rotated_at: self.rotated_at,
-            seen: self.seen,
-            transport: session.transport,
-            ended: self.ended_at.is_some(),
-            absolute_expires_at: self.absolute_expires_at,
-            user_disabled: self.disabled_at.is_some(),
-        })
-    }
-
-    fn user(self) -> User {
-        User::from(UserRow {
-            id: self.user_id,
-            email: self.email,
-            email_verified_at: self.email_verified_at,
-            username: self.username,
-            display_name: self.display_name,
-            locale: self.locale,
-            two_factor_enabled_at: self.two_factor_enabled_at,
-            roles: self.roles,
-            created_at: self.user_created_at,
-            updated_at: self.user_updated_at,
-            last_login_at: self.last_login_at,
-        })
-    }
-}
-
-fn digest(bytes: &[u8]) -> Result<[u8; 32], DbError> {
-    bytes
-        .try_into()
-        .map_err(|_| DbError::Unreadable("a digest or salt in sessions"))
 }
