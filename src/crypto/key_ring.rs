@@ -192,19 +192,19 @@ impl KeyRing {
             self.signing.push((row.active_from, key));
             return Ok(());
         }
+        let keys = match row.purpose.as_str() {
+            purpose if purpose == Purpose::RefreshMac.as_str() => &mut self.refresh_mac,
+            purpose if purpose == Purpose::RefreshDerivation.as_str() => {
+                &mut self.refresh_derivation
+            }
+            // A newer release's keys are passed over: a rollback must still start.
+            _ => return Ok(()),
+        };
         let key = Zeroizing::new(<[u8; 32]>::try_from(plain).map_err(|_| unknown())?);
-        let key = Symmetric {
+        keys.push(Symmetric {
             active_from: row.active_from,
             key,
-        };
-        match row.purpose.as_str() {
-            purpose if purpose == Purpose::RefreshMac.as_str() => self.refresh_mac.push(key),
-            purpose if purpose == Purpose::RefreshDerivation.as_str() => {
-                self.refresh_derivation.push(key);
-            }
-            // A newer release's keys: a rollback must still start.
-            _ => {}
-        }
+        });
         Ok(())
     }
 }

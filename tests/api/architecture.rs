@@ -1,1 +1,117 @@
-//! To come.
+//! How the code is laid out, held to by tests: who may name whom, what every file keeps to, what SQL may say. Each rule
+//! is a function that is itself tested with what it must find.
+
+mod files;
+mod imports;
+mod paths;
+mod sources;
+mod sql;
+mod tokens;
+
+use std::collections::BTreeSet;
+
+use crate::support::database::TestDatabase;
+use imports::MAY_NAME;
+use sources::{Source, sources};
+
+fn library() -> Vec<Source> {
+    sources("src", "rs")
+}
+
+fn all_rust() -> Vec<Source> {
+    [library(), sources("tests", "rs")]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn repositories() -> Vec<Source> {
+    sources("src/repositories", "rs")
+}
+
+fn migrations() -> Vec<Source> {
+    sources("migrations", "sql")
+}
+
+/// None of the sources has a fault by this rule.
+#[track_caller]
+fn none<F: IntoIterator<Item = String>>(sources: &[Source], rule: impl Fn(&Source) -> F) {
+    let faults: Vec<String> = sources.iter().flat_map(rule).collect();
+    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+}
+
+#[test]
+fn imports_point_downwards() {
+    none(&library(), imports::upward);
+}
+
+#[test]
+fn crates_stay_in_their_layer() {
+    none(&library(), imports::foreign);
+}
+
+#[test]
+fn the_table_of_layers_is_the_library() {
+    let library = library();
+    let modules: BTreeSet<&str> = library
+        .iter()
+        .map(|source| imports::layer(&source.path))
+        .collect();
+    let rows: BTreeSet<&str> = MAY_NAME.iter().map(|(module, _)| *module).collect();
+    assert_eq!(rows, modules);
+}
+
+#[test]
+fn every_file_says_what_it_is() {
+    none(&all_rust(), files::silent);
+}
+
+#[test]
+fn no_file_is_too_long() {
+    none(&all_rust(), files::long);
+}
+
+#[test]
+fn nothing_is_left_for_later_or_switched_off() {
+    none(&all_rust(), files::unfinished);
+}
+
+#[test]
+fn sql_tells_the_time_in_one_place() {
+    for source in repositories() {
+        let expected = usize::from(source.path == "src/repositories/schema.rs");
+        assert_eq!(
+            sql::clocks_in_statements(&source),
+            expected,
+            "{}: time is handed in",
+            source.path
+        );
+    }
+    for source in migrations() {
+        assert_eq!(
+            sql::clocks(&source.text),
+            0,
+            "{}: time is handed in",
+            source.path
+        );
+    }
+}
+
+#[test]
+fn migrations_do_not_wait_for_locks_for_ever() {
+    none(&migrations(), sql::patient);
+}
+
+#[test]
+fn migrations_name_constraints_and_indexes() {
+    none(&migrations(), sql::unnamed);
+}
+
+#[actix_web::test]
+async fn constraints_and_indexes_are_named_after_what_they_are() {
+    let database = TestDatabase::create().await;
+    let named = sql::named(&database.pool()).await;
+    assert!(named.len() >= 10, "where are they?");
+    let faults: Vec<String> = named.iter().filter_map(sql::misnamed).collect();
+    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+}

@@ -4,12 +4,11 @@ use actix_web::HttpResponse;
 use actix_web::web::Data;
 use serde::Serialize;
 
-use crate::crypto::PublicKey;
 use crate::services::Services;
 
 #[derive(Serialize)]
-struct KeySet {
-    keys: Vec<PublicKey>,
+struct KeySet<K> {
+    keys: Vec<K>,
 }
 
 pub(in crate::http) async fn published(services: Data<Services>) -> HttpResponse {

@@ -32,14 +32,6 @@ impl TestDatabase {
         Self { name, url }
     }
 
-    /// A database with nothing in it, not even the schema.
-    pub(crate) async fn empty() -> Self {
-        let database = Self::create().await;
-        admin(&format!("drop database {}", database.name)).await;
-        admin(&format!("create database {}", database.name)).await;
-        database
-    }
-
     /// For the test's own questions.
     pub(crate) fn pool(&self) -> PgPool {
         let options: PgConnectOptions = self.url.parse().unwrap();

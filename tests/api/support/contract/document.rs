@@ -48,7 +48,7 @@ impl Document {
     /// What answers this request: `HEAD` is the business of `GET`.
     pub(super) fn operation(&self, method: &str, path: &str) -> Option<Operation<'_>> {
         let asked = if method == "HEAD" { "GET" } else { method };
-        let known = |operation: &Operation<'_>| operation.method.eq_ignore_ascii_case(asked);
+        let known = |operation: &Operation<'_>| operation.method_name() == asked;
         self.operations_at(self.template(path)?).find(known)
     }
 
@@ -156,7 +156,7 @@ impl<'d> Operation<'d> {
             path: self.path.to_owned(),
             secured: self.is_secured(),
             statuses: self.statuses(),
-            request_example: self.request_example(),
+            request_examples: self.request_examples(),
         }
     }
 
@@ -175,13 +175,16 @@ impl<'d> Operation<'d> {
         })
     }
 
-    fn request_example(&self) -> Option<Value> {
-        let content = &self.request_body()?["content"]["application/json"];
-        let first = content["examples"]
-            .as_object()
-            .and_then(|examples| examples.values().next());
-        let value = first.and_then(|example| self.document.resolve(example).get("value"));
-        value.or_else(|| content.get("example")).cloned()
+    fn request_examples(&self) -> Vec<Value> {
+        let content = self
+            .request_body()
+            .map(|body| &body["content"]["application/json"]);
+        let examples = content.and_then(|content| content["examples"].as_object());
+        let values = examples
+            .into_iter()
+            .flatten()
+            .map(|(_, example)| &self.document.resolve(example)["value"]);
+        values.cloned().collect()
     }
 }
 

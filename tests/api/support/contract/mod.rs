@@ -16,7 +16,6 @@ use reqwest::header::HeaderMap;
 use serde_json::Value;
 
 use document::Document;
-use record::Record;
 
 /// One request and what came back.
 pub(crate) struct Seen<'a> {
@@ -40,25 +39,17 @@ pub(crate) struct Operation {
     /// Whether it asks for a bearer token; one that only takes it is not secured.
     pub(crate) secured: bool,
     pub(crate) statuses: BTreeSet<u16>,
-    /// The first example of a request's body.
-    pub(crate) request_example: Option<Value>,
+    /// The examples of a request's body; none where the operation takes no body.
+    pub(crate) request_examples: Vec<Value>,
 }
-
-/// By all the tests of this process.
-static RECORD: Record = Record::new();
 
 /// Panics with a readable text when the answer is not what `openapi.yaml` says.
 #[track_caller]
 pub(crate) fn check(seen: &Seen<'_>) {
-    check_and_note(&RECORD, seen);
-}
-
-#[track_caller]
-fn check_and_note(record: &Record, seen: &Seen<'_>) {
     let document = Document::get();
     let faults = answer::faults(document, seen);
     assert!(faults.is_empty(), "{}", report(seen, &faults));
-    record.note(document, seen);
+    record::note(document, seen);
 }
 
 /// Every operation of the document.
@@ -77,12 +68,6 @@ pub(crate) fn error_codes() -> BTreeSet<String> {
 /// The codes that may stand in `errors` of a problem.
 pub(crate) fn field_error_codes() -> BTreeSet<String> {
     Document::get().enumeration("FieldErrorCode")
-}
-
-/// What the document promises and no test has seen yet, such as `POST /v1/auth/login 403`. Of use
-/// only after all the other tests of the process.
-pub(crate) fn unseen() -> Vec<String> {
-    RECORD.unseen(Document::get())
 }
 
 fn report(seen: &Seen<'_>, faults: &[String]) -> String {

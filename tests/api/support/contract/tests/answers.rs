@@ -2,9 +2,7 @@
 
 use serde_json::json;
 
-use super::super::document::Document;
-use super::super::record::Record;
-use super::super::{check, check_and_note};
+use super::super::check;
 use super::Exchange;
 
 fn login() -> Exchange {
@@ -203,26 +201,6 @@ fn a_change_may_clear_and_a_logout_may_be_empty() {
 fn a_refused_request_may_be_anything() {
     let problem = Exchange::problem("POST", "/v1/auth/login", 400, "malformed_json");
     problem.sending(&json!("{{{")).passes();
-}
-
-#[test]
-fn what_was_checked_counts_as_seen() {
-    let record = Record::new();
-    let unseen = |entry: &str| record.unseen(Document::get()).contains(&entry.to_owned());
-    let mut head = Exchange::right("GET", "/health/ready", 200);
-    (head.method, head.body) = ("HEAD", Vec::new());
-    check_and_note(&record, &head.seen());
-    assert!(
-        unseen("GET /health/ready 200"),
-        "an answer to HEAD shows no body"
-    );
-    check_and_note(
-        &record,
-        &Exchange::right("GET", "/health/ready", 200).seen(),
-    );
-    assert!(!unseen("GET /health/ready 200"));
-    assert!(unseen("GET /health/ready 500"));
-    assert!(unseen("POST /v1/auth/login 200"));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod answers;
 mod document;
 mod problems;
+mod record;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
