@@ -12,7 +12,7 @@ use crate::crypto::{AccessTokenRules, PasswordHasher};
 use crate::domain::{PasswordPolicy, RefreshRules};
 use crate::http::Surroundings;
 use crate::master_key_file;
-use crate::repositories::Db;
+use crate::repositories::{Db, SchemaState};
 use crate::services::{Accounts, Error, Health, Keys, Login, Refresh, Seams, Services, Sessions};
 
 /// Everything a server needs.
@@ -43,11 +43,7 @@ impl App {
         seams: Seams,
     ) -> anyhow::Result<Self> {
         let db = Db::new(database.url.expose_secret(), config.database.pool)?;
-        if config.database.migrate_on_start {
-            db.migrate()
-                .await
-                .context("the database could not be migrated")?;
-        }
+        prepare(&db, config.database.migrate_on_start).await?;
         let masters = master_keys(config, database, &db, &seams).await?;
         let algorithm = config.keys.signing_algorithm;
         let keys = Keys::open(db.clone(), masters, algorithm, seams.clone()).await;
@@ -71,6 +67,22 @@ impl App {
     pub async fn close(&self) {
         let _ = tokio::time::timeout(Duration::from_secs(5), self.db.close()).await;
     }
+}
+
+/// Brings the schema up to date, or makes sure that it is.
+async fn prepare(db: &Db, may_migrate: bool) -> anyhow::Result<()> {
+    if may_migrate {
+        return db
+            .migrate()
+            .await
+            .context("the database could not be migrated");
+    }
+    let state = db.conn().await?.health().schema().await?;
+    anyhow::ensure!(
+        state == SchemaState::Current,
+        "the database's schema is older than this release: migrate it, by KEYWARD_MIGRATE_ON_START=true once"
+    );
+    Ok(())
 }
 
 async fn master_keys(
@@ -130,7 +142,7 @@ fn wire(
     Services {
         accounts: Accounts::new(db(), hasher(), policy, sessions.clone(), seams()).into(),
         login: Login::new(db(), hasher(), sessions.clone(), seams()).into(),
-        refresh: Refresh::new(sessions.clone()).into(),
+        refresh: Refresh::new(db(), keys.clone(), sessions.clone(), rules, seams()).into(),
         health: Health::new(db(), seams()).into(),
         sessions,
         keys,
@@ -140,6 +152,6 @@ fn wire(
 fn fault(error: Error) -> anyhow::Error {
     match error {
         Error::Internal { source, .. } => anyhow::Error::from_boxed(source),
-        Error::Refused(refusal) => anyhow::anyhow!("{}", refusal.code.title()),
+        refused @ Error::Refused(_) => anyhow::anyhow!("{refused}"),
     }
 }

@@ -114,11 +114,15 @@ fn run(
     };
     let workers = std::thread::available_parallelism().map_or(2, usize::from);
     actix_web::rt::System::new().block_on(async {
-        let app = App::build(config, database, seams).await?;
+        // From here on a signal is an orderly stop, also while the database lets us wait.
+        let mut signalled = Box::pin(signalled()?);
+        let app = tokio::select! {
+            app = App::build(config, database, seams) => app?,
+            () = &mut signalled => return Ok(()),
+        };
         let address = listener.local_addr()?;
         let server = server::run(&app, listener, workers)?;
         jobs::start(&app.services);
-        let signalled = signalled()?;
         greet(config, database, address);
         let handle = server.handle();
         let stopped = actix_web::rt::spawn(async move {

@@ -19,7 +19,7 @@ pub(super) const URL: Name = Name::secret(
 pub(super) const POOL: Name = Name::plain(
     "KEYWARD_DATABASE_POOL",
     "",
-    "Connections at most, 1 to 1000; unset: 4 per core, at least 8, at most 50",
+    "Connections at most, 1 to 1000 (90 without DATABASE_URL); unset: 4 per core, at least 8, at most 50",
 );
 pub(super) const MIGRATE_ON_START: Name = Name::plain(
     "KEYWARD_MIGRATE_ON_START",
@@ -47,7 +47,7 @@ pub(super) const POSTGRES_USER: Name = Name::plain(
 pub struct Database {
     /// Which server.
     pub source: Source,
-    /// How many connections at most, 1 to 1000.
+    /// How many connections at most, 1 to 1000; 90 to an embedded server.
     pub pool: u32,
     /// Whether `serve` migrates the schema, rather than only checking it.
     pub migrate_on_start: bool,
@@ -90,7 +90,7 @@ pub struct Embedded {
 impl Database {
     pub(super) fn read(env: &mut Env, profile: Profile) -> Option<Self> {
         let source = Source::read(env, profile);
-        let pool = env.parsed_or(&POOL, pool_for_this_machine(), parse::number(1..=1000));
+        let pool = env.parsed_or(&POOL, pool_for_this_machine(), parse::number(1..=most(env)));
         let migrates = !profile.is_production() || !env.has(&URL);
         let migrate_on_start = env.parsed_or(&MIGRATE_ON_START, migrates, parse::switch);
         Some(Self {
@@ -124,6 +124,11 @@ pub(super) fn data_dir(env: &Env) -> PathBuf {
         .into()
 }
 
+/// An embedded server has 100 connections, and some of them are its owner's.
+fn most(env: &Env) -> u32 {
+    if env.has(&URL) { 1000 } else { 90 }
+}
+
 fn pool_for_this_machine() -> u32 {
     u32::try_from(parse::cores().saturating_mul(4)).map_or(50, |pool| pool.clamp(8, 50))
 }
@@ -133,22 +138,52 @@ fn external(text: &str, profile: Profile) -> Result<SecretString, String> {
         .ok()
         .filter(|url| matches!(url.scheme(), "postgres" | "postgresql") && url.has_authority())
         .ok_or("must be a URL such as postgres://user:password@host:5432/database")?;
-    if profile.is_production() && is_remote(&url) && is_plain(&url) {
+    if let Some((name, _)) = url.query_pairs().find(|(name, _)| !is_known(name)) {
+        return Err(format!("has a parameter that is not known: {name}"));
+    }
+    if profile.is_production() && is_remote(&url) && !is_encrypted(&url) {
         return Err(
-            "must not have sslmode=disable in production, unless the server is on this \
-                    machine; sslmode=verify-full is the safe choice"
+            "must have sslmode=verify-full in production (or verify-ca or require), unless the server is on this \
+             machine"
                 .to_owned(),
         );
     }
     Ok(text.into())
 }
 
-fn is_plain(url: &Url) -> bool {
-    let mode = url
+/// Parameters that the driver understands. It would log the value of any other.
+fn is_known(name: &str) -> bool {
+    const KNOWN: &[&str] = &[
+        "sslmode",
+        "ssl-mode",
+        "sslrootcert",
+        "ssl-root-cert",
+        "ssl-ca",
+        "sslcert",
+        "ssl-cert",
+        "sslkey",
+        "ssl-key",
+        "statement-cache-capacity",
+        "host",
+        "hostaddr",
+        "port",
+        "dbname",
+        "user",
+        "password",
+        "application_name",
+        "options",
+    ];
+    KNOWN.contains(&name) || (name.starts_with("options[") && name.ends_with(']'))
+}
+
+/// With no mode said, the driver falls back to plain text without a word.
+fn is_encrypted(url: &Url) -> bool {
+    let modes = url
         .query_pairs()
-        .filter(|(key, _)| matches!(&**key, "sslmode" | "ssl-mode"))
-        .last();
-    mode.is_some_and(|(_, mode)| mode.eq_ignore_ascii_case("disable"))
+        .filter(|(name, _)| matches!(&**name, "sslmode" | "ssl-mode"));
+    modes
+        .last()
+        .is_some_and(|(_, mode)| matches!(&*mode, "require" | "verify-ca" | "verify-full"))
 }
 
 /// As the driver sees it: a socket goes before every host, and of the hosts the last one counts.
@@ -211,6 +246,7 @@ mod tests {
         }
         for remote in [
             "postgres://u@db.internal/d?sslmode=disable",
+            "postgres://u@db.internal/d?sslmode=prefer&sslmode=disable",
             "postgres://u@10.0.0.5/d?ssl-mode=DISABLE",
             "postgres://u@localhost/d?host=db.internal&sslmode=disable",
             "postgres:///d?hostaddr=10.0.0.5&sslmode=require&sslmode=disable",
@@ -219,5 +255,25 @@ mod tests {
             let safe = remote.to_lowercase().replace("disable", "verify-full");
             assert!(external(&safe, Profile::Production).is_ok(), "{remote}");
         }
+        for unsaid in [
+            "postgres://u@db.internal/d",
+            "postgres://u@db.internal/d?sslmode=prefer",
+        ] {
+            assert!(!read(unsaid), "{unsaid}");
+            assert!(external(unsaid, Profile::Development).is_ok(), "{unsaid}");
+        }
+    }
+
+    #[test]
+    fn a_parameter_the_driver_does_not_know_is_refused_by_name_alone() {
+        let refused = external(
+            "postgres://u@localhost/d?passwrd=hunter2",
+            Profile::Development,
+        );
+        let said = refused.unwrap_err();
+        assert!(
+            said.contains("passwrd") && !said.contains("hunter2"),
+            "{said}"
+        );
     }
 }

@@ -19,12 +19,12 @@ pub(super) const MIN_STRENGTH: Name = Name::plain(
 pub(super) const ARGON2_MEMORY: Name = Name::plain(
     "KEYWARD_ARGON2_MEMORY_KIB",
     "19456",
-    "Argon2id: memory of one hash in KiB, 7168 to 4194304; the less, the more iterations",
+    "Argon2id: memory of one hash in KiB, 7168 to 1048576; the less, the more iterations",
 );
 pub(super) const ARGON2_ITERATIONS: Name = Name::plain(
     "KEYWARD_ARGON2_ITERATIONS",
     "2",
-    "Argon2id: passes over the memory, 1 to 100",
+    "Argon2id: passes over the memory, 1 to 20",
 );
 pub(super) const ARGON2_PARALLELISM: Name = Name::plain(
     "KEYWARD_ARGON2_PARALLELISM",
@@ -50,7 +50,7 @@ const FLOOR: [(u32, u32); 5] = [
     (9_216, 4),
     (7_168, 5),
 ];
-const LARGEST_MEMORY_KIB: u32 = 4 * 1024 * 1024;
+const LARGEST_MEMORY_KIB: u32 = 1024 * 1024;
 
 /// What a password must be and how it is hashed.
 #[derive(Debug, Clone)]
@@ -70,9 +70,9 @@ pub struct Passwords {
 /// What one Argon2id hash costs: at least OWASP's floor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Argon2 {
-    /// Memory in KiB: 7168 to 4194304 (4 GiB).
+    /// Memory in KiB: 7168 to 1048576 (1 GiB).
     pub memory_kib: u32,
-    /// Passes over the memory: 1 to 100.
+    /// Passes over the memory: 1 to 20.
     pub iterations: u32,
     /// Lanes: 1 to 16.
     pub parallelism: u32,
@@ -85,7 +85,7 @@ impl Passwords {
         let argon2 = Argon2::read(env);
         let cores = parse::cores().clamp(1, 256);
         let hash_concurrency = env.parsed_or(&HASH_CONCURRENCY, cores, parse::number(1..=256));
-        let hash_queue_timeout = env.parsed(&HASH_QUEUE_TIMEOUT, parse::duration(0..=60));
+        let hash_queue_timeout = env.parsed(&HASH_QUEUE_TIMEOUT, parse::duration(0..=10));
         Some(Self {
             min_length: min_length?,
             min_strength: min_strength?,
@@ -99,7 +99,7 @@ impl Passwords {
 impl Argon2 {
     fn read(env: &mut Env) -> Option<Self> {
         let memory_kib = env.parsed(&ARGON2_MEMORY, parse::number(1..=LARGEST_MEMORY_KIB));
-        let iterations = env.parsed(&ARGON2_ITERATIONS, parse::number(1..=100));
+        let iterations = env.parsed(&ARGON2_ITERATIONS, parse::number(1..=20));
         let parallelism = env.parsed(&ARGON2_PARALLELISM, parse::number(1..=16));
         if memory_kib
             .zip(iterations)
@@ -146,8 +146,8 @@ mod tests {
         let read = |name: Name, value: &str| {
             // With the most memory and passes no pair is below the floor.
             let costs = [
-                (ARGON2_MEMORY, "4194304"),
-                (ARGON2_ITERATIONS, "100"),
+                (ARGON2_MEMORY, "1048576"),
+                (ARGON2_ITERATIONS, "20"),
                 (name, value),
             ];
             let vars = costs.map(|(name, value)| (name.name.to_owned(), value.to_owned()));
@@ -156,11 +156,11 @@ mod tests {
         for (name, below, least, most, beyond) in [
             (MIN_LENGTH, "7", "8", "64", "65"),
             (MIN_STRENGTH, "-1", "0", "4", "5"),
-            (ARGON2_MEMORY, "7167", "7168", "4194304", "4194305"),
-            (ARGON2_ITERATIONS, "0", "1", "100", "101"),
+            (ARGON2_MEMORY, "7167", "7168", "1048576", "1048577"),
+            (ARGON2_ITERATIONS, "0", "1", "20", "21"),
             (ARGON2_PARALLELISM, "0", "1", "16", "17"),
             (HASH_CONCURRENCY, "0", "1", "256", "257"),
-            (HASH_QUEUE_TIMEOUT, "0", "0s", "60s", "61s"),
+            (HASH_QUEUE_TIMEOUT, "0", "0s", "10s", "11s"),
         ] {
             assert!(read(name, least) && read(name, most), "{name:?}");
             assert!(!read(name, below) && !read(name, beyond), "{name:?}");

@@ -7,6 +7,8 @@ use super::{FieldCode, FieldError};
 /// The longest password, in characters (NIST SP 800-63B-4, section 3.1.1.2 asks for at least 64).
 pub const MAX_CHARACTERS: usize = 256;
 const MAX_BYTES: usize = 1024;
+/// Characters of a password whose strength is estimated.
+const JUDGED: usize = 32;
 
 /// Common and breached passwords of 12 characters or more, lower-case, sorted by bytes, one a line.
 /// Where they come from: `docs/common-passwords.md`.
@@ -63,7 +65,7 @@ pub struct PasswordPolicy {
 }
 
 impl PasswordPolicy {
-    /// Judges a password to be set. `context` is what a guesser knows of the person: address, names.
+    /// Judges a password to be set: tens of milliseconds of work. `context` is what a guesser knows of the person: address, names.
     pub fn accept(&self, typed: String, context: &[&str]) -> Result<Password, FieldError> {
         let password = Password(typed.into());
         password.bounded(self.min_length)?;
@@ -81,7 +83,10 @@ impl PasswordPolicy {
     }
 }
 
+/// The strength of the beginning: guessing it is part of guessing the whole, and the estimate of a long text with many
+/// look-alike characters takes seconds.
 fn strength(password: &str, context: &[&str]) -> u8 {
+    let beginning: String = password.chars().take(JUDGED).collect();
     let parts = context.iter().flat_map(|text| text.split(['@', '.', ' ']));
     let known: Vec<&str> = context
         .iter()
@@ -90,7 +95,7 @@ fn strength(password: &str, context: &[&str]) -> u8 {
         .chain(["keyward"])
         .filter(|t| t.len() > 2)
         .collect();
-    zxcvbn::zxcvbn(password, &known).score().into()
+    zxcvbn::zxcvbn(&beginning, &known).score().into()
 }
 
 fn is_common(password: &str) -> bool {

@@ -114,13 +114,6 @@ pub struct ProfileChange {
     pub locale: Change<Locale>,
 }
 
-impl ProfileChange {
-    /// Whether nothing is asked for.
-    pub fn is_empty(&self) -> bool {
-        !(self.display_name.is_some() || self.username.is_some() || self.locale.is_some())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -33,30 +33,32 @@ pub struct NewAccount {
 }
 
 impl NewAccount {
-    /// Judges a form by the rules of its members.
+    /// Judges a form by the rules of its members: tens of milliseconds of work, for the password's strength.
     pub fn judge(form: SignUpForm, policy: &PasswordPolicy) -> Result<Self, Refusal> {
         let mut errors = FieldErrors::default();
-        let password = {
-            let names = [&form.username, &form.display_name].into_iter().flatten();
-            let context: Vec<&str> = names.chain([&form.email]).map(String::as_str).collect();
-            errors.keep("/password", policy.accept(form.password, &context))
-        };
         let email = errors.keep("/email", Email::parse(&form.email));
-        let username = errors.keep(
-            "/username",
-            form.username.as_deref().map(Username::parse).transpose(),
-        );
-        let display_name = errors.keep(
-            "/display_name",
-            form.display_name
-                .as_deref()
-                .map(DisplayName::parse)
-                .transpose(),
-        );
+        let username = form.username.as_deref().map(Username::parse).transpose();
+        let username = errors.keep("/username", username);
+        let display_name = form
+            .display_name
+            .as_deref()
+            .map(DisplayName::parse)
+            .transpose();
+        let display_name = errors.keep("/display_name", display_name);
         let locale = errors.keep(
             "/locale",
             form.locale.as_deref().map(Locale::parse).transpose(),
         );
+        let password = {
+            let username = username.iter().flatten().map(Username::as_str);
+            let names = display_name
+                .iter()
+                .flatten()
+                .map(DisplayName::as_str)
+                .chain(username);
+            let context: Vec<&str> = names.chain(email.as_ref().map(Email::typed)).collect();
+            errors.keep("/password", policy.accept(form.password, &context))
+        };
         match (email, password, username, display_name, locale) {
             (Some(email), Some(password), Some(username), Some(display_name), Some(locale)) => {
                 Ok(Self {
@@ -98,11 +100,11 @@ mod tests {
         assert_eq!(
             pointers,
             [
-                "/password",
                 "/email",
                 "/username",
                 "/display_name",
-                "/locale"
+                "/locale",
+                "/password"
             ]
         );
     }

@@ -21,10 +21,10 @@ fn field_error(error: &serde_path_to_error::Error<Misfit>) -> FieldError {
     let Misfit {
         code,
         message,
-        member,
+        missing,
     } = error.inner();
     let mut pointer: String = error.path().iter().map(token).collect();
-    if let Some(member) = member {
+    if let Some(member) = missing {
         pointer.push_str(&escaped(member));
     }
     FieldError::new(*code, message).at(pointer)
@@ -194,8 +194,8 @@ impl<'de> Deserializer<'de> for Json {
 struct Misfit {
     code: FieldCode,
     message: String,
-    /// The member meant, where the path ends at its parent.
-    member: Option<String>,
+    /// The member that is missing: the path ends at its parent.
+    missing: Option<&'static str>,
 }
 
 impl Misfit {
@@ -203,7 +203,7 @@ impl Misfit {
         Self {
             code,
             message: message.into(),
-            member: None,
+            missing: None,
         }
     }
 }
@@ -227,18 +227,15 @@ impl serde::de::Error for Misfit {
         )
     }
 
-    fn unknown_field(field: &str, _: &'static [&'static str]) -> Self {
-        let misfit = Self::new(FieldCode::UnknownMember, "There is no such member.");
-        Self {
-            member: Some(field.to_owned()),
-            ..misfit
-        }
+    fn unknown_field(_: &str, _: &'static [&'static str]) -> Self {
+        // The path ends at it: a name is part of the path before it is judged.
+        Self::new(FieldCode::UnknownMember, "There is no such member.")
     }
 
     fn missing_field(field: &'static str) -> Self {
         let misfit = Self::new(FieldCode::Required, "This member is required.");
         Self {
-            member: Some(field.to_owned()),
+            missing: Some(field),
             ..misfit
         }
     }

@@ -126,28 +126,16 @@ impl From<FieldError> for Problem {
 
 impl From<services::Error> for Problem {
     fn from(error: services::Error) -> Self {
-        match error {
-            services::Error::Refused(refusal) => Self(refusal),
-            services::Error::Internal {
-                source,
-                passing: true,
-            } => {
-                tracing::warn!(error = %chain(&*source), "the database is not available");
+        match &error {
+            services::Error::Internal { passing: true, .. } => {
+                tracing::warn!(%error, "the database is not available");
                 Self(Refusal::unavailable())
             }
-            services::Error::Internal {
-                source,
-                passing: false,
-            } => {
-                tracing::error!(error = %chain(&*source), "a request failed");
+            services::Error::Internal { passing: false, .. } => {
+                tracing::error!(%error, "a request failed");
                 Self(Code::InternalError.into())
             }
+            services::Error::Refused(refusal) => Self(refusal.clone()),
         }
     }
-}
-
-/// An error with everything that caused it.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -10,8 +10,8 @@ const EVERY: Duration = Duration::from_secs(30);
 pub(super) async fn run(keys: Arc<Keys>) {
     loop {
         tokio::time::sleep(EVERY).await;
-        if keys.reload().await.is_err() {
-            tracing::warn!("the key ring could not be read; the one at hand is kept");
+        if let Err(error) = keys.reload().await {
+            tracing::error!(%error, "the key ring could not be read; the one at hand is kept");
         }
     }
 }

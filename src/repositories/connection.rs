@@ -95,17 +95,23 @@ impl Drop for Conn {
         };
         if self.busy {
             lent.close_on_drop();
-        } else if self.open {
-            tokio::spawn(roll_back(lent));
+        } else {
+            tokio::spawn(give_back(lent, self.open));
         }
     }
 }
 
-async fn roll_back(mut lent: PoolConnection<Postgres>) {
-    let rollback = sqlx::raw_sql("rollback").execute(&mut *lent);
-    if !matches!(timeout(super::DEADLINE, rollback).await, Ok(Ok(_))) {
-        lent.close_on_drop();
+/// The pool asks a connection that comes back whether it still lives, and would wait for the answer for ever.
+async fn give_back(mut lent: PoolConnection<Postgres>, open: bool) {
+    if open {
+        let rollback = sqlx::raw_sql("rollback").execute(&mut *lent);
+        if !matches!(timeout(super::DEADLINE, rollback).await, Ok(Ok(_))) {
+            lent.close_on_drop();
+            return;
+        }
     }
+    // Cut off, it is dropped, and its place in the pool is free again.
+    let _ = timeout(super::DEADLINE, lent.return_to_pool()).await;
 }
 
 /// Runs one statement within the use case's deadline.

@@ -33,7 +33,7 @@ pub struct Db {
 }
 
 impl Db {
-    /// A pool of at most `size` connections. Connects when first used, so that a database that is away delays nothing.
+    /// A pool of at most `size` connections. It connects when it is first used.
     pub fn new(url: &str, size: u32) -> Result<Self, DbError> {
         let options: PgConnectOptions = url.parse()?;
         let serving = options.clone().application_name("keyward").options([

@@ -1,8 +1,11 @@
 //! The schema: bringing it up to date, and telling whether it is.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use sqlx::migrate::Migrator;
 use sqlx::{Connection, PgConnection};
+use tokio::time::timeout;
 
 use super::{Conn, Db, DbError};
 
@@ -13,6 +16,9 @@ static MIGRATIONS: Migrator = {
     migrations.ignore_missing = true;
     migrations
 };
+
+/// Longest wait for a connection to migrate over. The migrations themselves take what they take.
+const CONNECTING: Duration = Duration::from_secs(10);
 
 /// Whether the schema serves this release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +32,10 @@ pub enum SchemaState {
 impl Db {
     /// Applies what is missing, one replica at a time.
     pub async fn migrate(&self) -> Result<(), DbError> {
-        let mut connection = PgConnection::connect_with(&self.options).await?;
+        let connecting = PgConnection::connect_with(&self.options);
+        let mut connection = timeout(CONNECTING, connecting)
+            .await
+            .map_err(|_| DbError::late())??;
         MIGRATIONS
             .run_direct(None, &mut connection, false)
             .await

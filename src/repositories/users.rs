@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use super::{Conn, DbError};
 use crate::domain::{
-    Change, Credentials, DisplayName, Identifier, Locale, NewAccount, ProfileChange, User, UserId,
-    Username,
+    Change, Credentials, DisplayName, Identifier, Locale, NewAccount, ProfileChange, SessionId,
+    User, UserId, Username,
 };
 
 /// An account to be added.
@@ -81,6 +81,21 @@ impl Users<'_> {
             .map(Into::into))
     }
 
+    /// Keeps a session's user from being deleted until the transaction ends; `None` when there is no such session.
+    /// Whoever writes to a session and then adds a row that refers to its user takes this first, so that everybody
+    /// locks users before sessions.
+    pub async fn hold_owner(self, session: SessionId) -> Result<Option<UserId>, DbError> {
+        let (connection, bound) = self.0.statement()?;
+        let statement = sqlx::query_scalar!(
+            "select u.id from users u join sessions s on s.user_id = u.id where s.id = $1 for key share of u",
+            session.uuid(),
+        );
+        Ok(bound
+            .run(statement.fetch_optional(connection))
+            .await?
+            .map(Into::into))
+    }
+
     /// Replaces the hash of an unchanged password, unless the password has changed meanwhile.
     pub async fn rehash(self, id: UserId, seen: &str, hash: &str) -> Result<bool, DbError> {
         let (connection, bound) = self.0.statement()?;
@@ -97,7 +112,7 @@ impl Users<'_> {
             == 1)
     }
 
-    /// Changes the profile; `None` when there is no such account any more.
+    /// Changes the profile; `None` when that changes nothing, or there is no such account any more.
     pub async fn change_profile(
         self,
         id: UserId,
@@ -117,7 +132,10 @@ impl Users<'_> {
                    username = case when $4 then $5 else username end,
                    locale = case when $6 then $7 else locale end,
                    updated_at = $8
-               where id = $1
+               where id = $1 and (
+                   ($2 and display_name is distinct from $3) or ($4 and username is distinct from $5)
+                   or ($6 and locale is distinct from $7)
+               )
                returning id, email, email_verified_at, username, display_name, locale,
                    two_factor_enabled_at, roles, created_at, updated_at, last_login_at"#,
             id.uuid(),

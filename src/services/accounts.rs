@@ -47,7 +47,11 @@ impl Accounts {
         transport: Transport,
         client: &ClientInfo,
     ) -> Result<Authenticated> {
-        let account = NewAccount::judge(form, &self.policy)?;
+        let policy = self.policy;
+        let account = self
+            .hasher
+            .labour(move || NewAccount::judge(form, &policy))
+            .await??;
         let salt = self.seams.entropy.bytes();
         let password_hash = self.hasher.hash(account.password.clone(), salt).await?;
         let now = self.seams.clock.now();
@@ -85,9 +89,6 @@ impl Accounts {
         change: &ProfileChange,
         client: &ClientInfo,
     ) -> Result<User> {
-        if change.is_empty() {
-            return Ok(caller.into_user());
-        }
         let now = self.seams.clock.now();
         let (user_id, session_id) = (caller.user().id, caller.session().id);
         let mut tx = self.db.begin().await?;
@@ -96,7 +97,9 @@ impl Accounts {
             .change_profile(user_id, change, now)
             .await
             .map_err(taken)?;
-        let changed = changed.ok_or(Code::SessionEnded)?;
+        let Some(changed) = changed else {
+            return Ok(caller.into_user());
+        };
         let kind = EventKind::ProfileChanged;
         let event = self
             .seams
@@ -114,6 +117,25 @@ impl Accounts {
         client: &ClientInfo,
     ) -> Result<()> {
         let user_id = caller.user().id;
+        let mut tx = loop {
+            let stored = self.prove(user_id, password.clone()).await?;
+            let mut tx = self.db.begin().await?;
+            if tx.users().delete(user_id, &stored).await? {
+                break tx;
+            }
+            // The hash was replaced while the password was compared with it: compare again.
+        };
+        let now = self.seams.clock.now();
+        // The row outlives the account it was about, so it names none.
+        let event = self
+            .seams
+            .event(EventKind::AccountDeleted, None, None, client, now);
+        tx.security_events().add(&event).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// The stored hash, once the password has been shown to be its own.
+    async fn prove(&self, user_id: UserId, password: Password) -> Result<String> {
         let known = self
             .db
             .conn()
@@ -121,20 +143,9 @@ impl Accounts {
             .users()
             .credentials_of(user_id)
             .await?;
-        let stored = known.and_then(|known| known.password_hash);
+        let stored = known.ok_or(Code::SessionEnded)?.password_hash;
         let right = self.hasher.verify(password, stored.as_deref()).await?;
-        let stored = stored.filter(|_| right).ok_or(Code::WrongPassword)?;
-        let now = self.seams.clock.now();
-        let mut tx = self.db.begin().await?;
-        if !tx.users().delete(user_id, &stored).await? {
-            return Err(Code::WrongPassword.into());
-        }
-        // The row outlives the account it was about, so it names none.
-        let event = self
-            .seams
-            .event(EventKind::AccountDeleted, None, None, client, now);
-        tx.security_events().add(&event).await?;
-        Ok(tx.commit().await?)
+        Ok(stored.filter(|_| right).ok_or(Code::WrongPassword)?)
     }
 }
 

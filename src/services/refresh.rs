@@ -5,19 +5,24 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::error::refuse_and_keep;
-use super::{Authenticated, Result, Sessions};
+use super::{Authenticated, Keys, Result, Seams, Sessions};
 use crate::crypto::RefreshToken;
 use crate::domain::{
-    ClientInfo, Code, EndReason, EventKind, Refusal, ShownToken, Transport, Verdict, judge,
+    ClientInfo, Code, EndReason, EventKind, RefreshRules, Refusal, ShownToken, Transport, Verdict,
+    judge,
 };
-use crate::repositories::{Rotation, SignedIn};
+use crate::repositories::{Db, Rotation, SignedIn};
 
 /// How often a swap that was lost to another caller is judged again before we give up.
 const ATTEMPTS: usize = 8;
 
 /// Trades refresh tokens.
 pub struct Refresh {
+    db: Db,
+    keys: Arc<Keys>,
     sessions: Arc<Sessions>,
+    rules: RefreshRules,
+    seams: Seams,
 }
 
 /// One refresh under way.
@@ -30,8 +35,20 @@ struct Attempt<'a> {
 
 impl Refresh {
     /// Over the sessions.
-    pub fn new(sessions: Arc<Sessions>) -> Self {
-        Self { sessions }
+    pub fn new(
+        db: Db,
+        keys: Arc<Keys>,
+        sessions: Arc<Sessions>,
+        rules: RefreshRules,
+        seams: Seams,
+    ) -> Self {
+        Self {
+            db,
+            keys,
+            sessions,
+            rules,
+            seams,
+        }
     }
 
     /// Trades a refresh token for new tokens. A retry is always safe; a token that was replaced ends its session.
@@ -41,9 +58,9 @@ impl Refresh {
         transport: Transport,
         client: &ClientInfo,
     ) -> Result<Authenticated> {
-        let now = self.sessions.seams.clock.now();
-        let token = RefreshToken::parse(shown, &self.sessions.keys.ring())
-            .ok_or(Code::RefreshTokenInvalid)?;
+        let now = self.seams.clock.now();
+        let token =
+            RefreshToken::parse(shown, &self.keys.ring()).ok_or(Code::RefreshTokenInvalid)?;
         let shown = ShownToken {
             generation: token.generation,
             digest: token.digest(),
@@ -69,17 +86,12 @@ impl Refresh {
             return Ok(Some(answer));
         }
         let id = attempt.token.session_id;
-        let found = self.sessions.db.conn().await?.sessions().by_id(id).await?;
+        let found = self.db.conn().await?.sessions().by_id(id).await?;
         let found = found.ok_or(Code::RefreshTokenInvalid)?;
-        match judge(
-            &found.held,
-            &attempt.shown,
-            &self.sessions.rules,
-            attempt.now,
-        ) {
+        match judge(&found.held, &attempt.shown, &self.rules, attempt.now) {
             Verdict::Refuse => Err(Code::RefreshTokenInvalid.into()),
             Verdict::Rotate => Ok(None),
-            Verdict::SameToken => self.same_token(attempt, found).await.map(Some),
+            Verdict::SameToken => self.same_token(attempt, found).await,
             Verdict::SameSuccessor => self.same_successor(attempt, found).await.map(Some),
             Verdict::Recover => self.recover(attempt, &found).await,
             Verdict::OurFault => Err(our_fault(attempt)),
@@ -88,33 +100,40 @@ impl Refresh {
     }
 
     async fn rotate(&self, attempt: &Attempt<'_>) -> Result<Option<Authenticated>> {
-        let sessions = &self.sessions;
         let (successor, rotation) = self.rotation(attempt, attempt.token.generation + 1)?;
-        let rotated = sessions
+        let rotated = self
             .db
             .conn()
             .await?
             .sessions()
-            .rotate(&rotation, &sessions.rules)
+            .rotate(&rotation, &self.rules)
             .await?;
         rotated
-            .map(|found| sessions.answer(found, &successor, attempt.now))
+            .map(|found| self.sessions.answer(found, &successor, attempt.now))
             .transpose()
     }
 
-    async fn same_token(&self, attempt: &Attempt<'_>, found: SignedIn) -> Result<Authenticated> {
-        if !found.held.seen {
-            let (id, current) = (found.session.id, found.held.current);
-            self.sessions
+    async fn same_token(
+        &self,
+        attempt: &Attempt<'_>,
+        found: SignedIn,
+    ) -> Result<Option<Authenticated>> {
+        let (id, current) = (found.session.id, found.held.current);
+        if !found.held.seen
+            && !self
                 .db
                 .conn()
                 .await?
                 .sessions()
                 .mark_seen(id, &current)
-                .await?;
+                .await?
+        {
+            return Ok(None);
         }
         self.note_elsewhere(attempt, &found).await?;
-        self.sessions.answer(found, &attempt.token, attempt.now)
+        self.sessions
+            .answer(found, &attempt.token, attempt.now)
+            .map(Some)
     }
 
     async fn same_successor(
@@ -131,7 +150,7 @@ impl Refresh {
 
     fn derive_again(&self, attempt: &Attempt<'_>, found: &SignedIn) -> Option<RefreshToken> {
         let (salt, held) = (found.salt.as_ref()?, &found.held);
-        let ring = self.sessions.keys.ring();
+        let ring = self.keys.ring();
         attempt
             .token
             .successor_again(held.generation, salt, &held.current, &ring)
@@ -142,29 +161,27 @@ impl Refresh {
         attempt: &Attempt<'_>,
         found: &SignedIn,
     ) -> Result<Option<Authenticated>> {
-        let sessions = &self.sessions;
         let (successor, rotation) = self.rotation(attempt, found.held.generation + 1)?;
-        let mut tx = sessions.db.begin().await?;
+        let mut tx = self.db.begin().await?;
+        tx.users().hold_owner(found.session.id).await?;
         let Some(recovered) = tx.sessions().recover(&rotation, &found.held).await? else {
             return Ok(None);
         };
         let (user, session) = (recovered.user.id, recovered.session.id);
         let kind = EventKind::RefreshRetriedLate;
-        let event =
-            sessions
-                .seams
-                .event(kind, Some(user), Some(session), attempt.client, attempt.now);
+        let event = self
+            .seams
+            .event(kind, Some(user), Some(session), attempt.client, attempt.now);
         tx.security_events().add(&event).await?;
-        let answer = sessions.answer(recovered, &successor, attempt.now)?;
+        let answer = self.sessions.answer(recovered, &successor, attempt.now)?;
         tx.commit().await?;
         Ok(Some(answer))
     }
 
     async fn end_stolen<T>(&self, attempt: &Attempt<'_>) -> Result<T> {
-        let sessions = &self.sessions;
         let (id, reason) = (attempt.token.session_id, EndReason::RefreshTokenReused);
-        let mut tx = sessions.db.begin().await?;
-        sessions
+        let mut tx = self.db.begin().await?;
+        self.sessions
             .end(&mut tx, id, reason, attempt.client, attempt.now)
             .await?;
         refuse_and_keep(tx, Code::RefreshTokenInvalid).await
@@ -177,7 +194,8 @@ impl Refresh {
         if !elsewhere || found.seen_elsewhere {
             return Ok(());
         }
-        let mut tx = self.sessions.db.begin().await?;
+        let mut tx = self.db.begin().await?;
+        tx.users().hold_owner(session.id).await?;
         if tx
             .sessions()
             .mark_seen_elsewhere(session.id, &found.held.current)
@@ -185,10 +203,7 @@ impl Refresh {
         {
             let kind = EventKind::RefreshedFromElsewhere;
             let (user, id) = (Some(session.user_id), Some(session.id));
-            let event = self
-                .sessions
-                .seams
-                .event(kind, user, id, client, attempt.now);
+            let event = self.seams.event(kind, user, id, client, attempt.now);
             tx.security_events().add(&event).await?;
         }
         Ok(tx.commit().await?)
@@ -199,8 +214,8 @@ impl Refresh {
         attempt: &'a Attempt<'_>,
         generation: i32,
     ) -> Result<(RefreshToken, Rotation<'a>)> {
-        let ring = self.sessions.keys.ring();
-        let salt = self.sessions.seams.entropy.bytes();
+        let ring = self.keys.ring();
+        let salt = self.seams.entropy.bytes();
         let successor = attempt
             .token
             .successor(generation, &salt, &ring, attempt.now)?;

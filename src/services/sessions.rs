@@ -63,10 +63,10 @@ pub struct LogOut<'a> {
 
 /// Opens, authenticates and ends sessions.
 pub struct Sessions {
-    pub(super) db: Db,
-    pub(super) keys: Arc<Keys>,
-    pub(super) rules: RefreshRules,
-    pub(super) seams: Seams,
+    db: Db,
+    keys: Arc<Keys>,
+    rules: RefreshRules,
+    seams: Seams,
     tokens: AccessTokenRules,
     absolute_ttl: TimeDelta,
 }
@@ -202,7 +202,10 @@ impl Sessions {
         client: &ClientInfo,
         now: DateTime<Utc>,
     ) -> Result<()> {
-        if let Some(user_id) = tx.sessions().end(id, reason, now).await? {
+        let Some(user_id) = tx.users().hold_owner(id).await? else {
+            return Ok(());
+        };
+        if tx.sessions().end(id, reason, now).await? {
             let kind = match reason {
                 EndReason::LoggedOut => EventKind::LoggedOut,
                 EndReason::RefreshTokenReused => EventKind::RefreshTokenReused,

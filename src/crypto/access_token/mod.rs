@@ -133,8 +133,8 @@ impl AccessTokenRules {
         let latest = (now + Self::LEEWAY).timestamp();
         let fits = claims.iss == self.issuer
             && self.is_for_us(&claims.aud)
-            && claims.iat <= latest
             && claims.nbf <= latest
+            && claims.iat <= latest + Self::LEEWAY.num_seconds()
             && TimeDelta::zero() < age
             && age <= Self::MAX_TTL;
         if !fits {

@@ -1,17 +1,15 @@
-//! Password hashing: Argon2id (RFC 9106) on threads of its own, as many at a time as there are threads, with their
-//! memory kept. Whoever would wait too long for a turn is told so. Nothing here runs on the threads that serve.
+//! Password hashing: Argon2id (RFC 9106) on threads of its own, as many at a time as there are threads.
+//! Nothing here runs on the threads that serve.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+mod threads;
+
+use std::sync::Arc;
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use subtle::ConstantTimeEq;
-use tokio::sync::{Semaphore, oneshot};
-use tokio::time::timeout;
 
+use self::threads::Threads;
 use crate::config;
 use crate::domain::{Entropy, Password};
 
@@ -19,7 +17,6 @@ const SALT: usize = 16;
 const OUTPUT: usize = 32;
 
 type Memory = Vec<Block>;
-type Job = Box<dyn FnOnce(&mut Memory) + Send>;
 
 /// Why there is no hash.
 #[derive(Debug, thiserror::Error)]
@@ -35,9 +32,7 @@ pub enum HashError {
 /// Hashes and compares passwords.
 #[derive(Clone)]
 pub struct PasswordHasher {
-    jobs: Sender<Job>,
-    turns: Arc<Semaphore>,
-    wait: Duration,
+    threads: Threads,
     params: Params,
     /// A hash of nothing, compared with where there is no account, so that this takes as long.
     decoy: Arc<str>,
@@ -59,20 +54,9 @@ impl PasswordHasher {
             &entropy.bytes::<SALT>(),
             &entropy.bytes::<OUTPUT>(),
         )?;
-        let (jobs, queue) = channel();
-        let queue = Arc::new(Mutex::new(queue));
-        for number in 0..config.hash_concurrency {
-            let queue = Arc::clone(&queue);
-            std::thread::Builder::new()
-                .name(format!("hash-{number}"))
-                .spawn(move || work(&queue))
-                .map_err(failed)?;
-        }
-        let turns = Arc::new(Semaphore::new(config.hash_concurrency));
+        let threads = Threads::start(config.hash_concurrency, config.hash_queue_timeout)?;
         Ok(Self {
-            jobs,
-            turns,
-            wait: config.hash_queue_timeout,
+            threads,
             params,
             decoy: decoy.into(),
         })
@@ -81,11 +65,12 @@ impl PasswordHasher {
     /// The PHC string of a password.
     pub async fn hash(&self, password: Password, salt: [u8; SALT]) -> Result<String, HashError> {
         let params = self.params.clone();
-        self.run(move |memory| {
-            let output = argon2id(&params, password.as_bytes(), &salt, memory)?;
-            encode(&params, &salt, &output)
-        })
-        .await?
+        self.threads
+            .run(move |memory| {
+                let output = argon2id(&params, password.as_bytes(), &salt, memory)?;
+                encode(&params, &salt, &output)
+            })
+            .await?
     }
 
     /// Whether it is the password of a stored hash. With none, the same work is done, and the answer is no.
@@ -96,8 +81,10 @@ impl PasswordHasher {
     ) -> Result<bool, HashError> {
         let known = stored.is_some();
         let stored = stored.unwrap_or(&self.decoy).to_owned();
+        let today = self.params.clone();
         let equal = self
-            .run(move |memory| compare(&password, &stored, memory))
+            .threads
+            .run(move |memory| compare(&password, &stored, &today, memory))
             .await??;
         Ok(equal && known)
     }
@@ -110,43 +97,13 @@ impl PasswordHasher {
         params.is_none_or(|params| costs(&params) != costs(&self.params))
     }
 
-    async fn run<T: Send + 'static>(
+    /// Other work that is as heavy, on the same threads and behind the same bound.
+    pub async fn labour<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Memory) -> T + Send + 'static,
+        work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, HashError> {
-        let turn = timeout(self.wait, Arc::clone(&self.turns).acquire_owned());
-        let turn = turn
-            .await
-            .map_err(|_| HashError::Overloaded)?
-            .map_err(failed)?;
-        let (answer, answered) = oneshot::channel();
-        let job: Job = Box::new(move |memory| {
-            let result = work(memory);
-            // The turn ends with the work, also where the caller has gone away meanwhile.
-            drop(turn);
-            let _ = answer.send(result);
-        });
-        self.jobs.send(job).map_err(failed)?;
-        answered.await.map_err(failed)
+        self.threads.run(|_| work()).await
     }
-}
-
-fn work(queue: &Mutex<Receiver<Job>>) {
-    yield_to_others();
-    let mut memory = Memory::new();
-    loop {
-        let Ok(Ok(job)) = queue.lock().map(|queue| queue.recv()) else {
-            return;
-        };
-        // A fault in one hash must not leave a thread fewer; its caller sees the answer's channel close.
-        let _ = catch_unwind(AssertUnwindSafe(|| job(&mut memory)));
-    }
-}
-
-/// The lowest priority: a storm of logins then costs the other requests little. On Linux it is per thread.
-fn yield_to_others() {
-    #[cfg(target_os = "linux")]
-    let _ = rustix::process::setpriority_process(None, 19);
 }
 
 fn argon2id(
@@ -170,7 +127,12 @@ fn argon2id(
     Ok(output)
 }
 
-fn compare(password: &Password, stored: &str, memory: &mut Memory) -> Result<bool, HashError> {
+fn compare(
+    password: &Password,
+    stored: &str,
+    today: &Params,
+    memory: &mut Memory,
+) -> Result<bool, HashError> {
     let parsed = PasswordHash::new(stored).map_err(failed)?;
     let params = Params::try_from(&parsed).map_err(failed)?;
     let ours = parsed.algorithm.as_str() == "argon2id" && parsed.version == Some(19);
@@ -178,7 +140,21 @@ fn compare(password: &Password, stored: &str, memory: &mut Memory) -> Result<boo
         return Err(failed("a stored hash is not of Argon2id, version 1.3"));
     };
     let output = argon2id(&params, password.as_bytes(), salt.as_ref(), memory)?;
+    if let Some(missing) = missing_work(&params, today) {
+        argon2id(&missing, password.as_bytes(), salt.as_ref(), memory)?;
+    }
     Ok(output.ct_eq(expected.as_bytes()).into())
+}
+
+/// What a hash by cheaper parameters lacks of today's work. Done all the same, or an account that has not logged in since
+/// the parameters rose would be told from one that does not exist.
+fn missing_work(stored: &Params, today: &Params) -> Option<Params> {
+    let blocks = |params: &Params| u64::from(params.m_cost()) * u64::from(params.t_cost());
+    let missing = blocks(today).saturating_sub(blocks(stored));
+    let passes = u32::try_from(missing / u64::from(today.m_cost()))
+        .ok()
+        .filter(|passes| *passes > 0)?;
+    Params::new(today.m_cost(), passes, today.p_cost(), Some(OUTPUT)).ok()
 }
 
 fn encode(params: &Params, salt: &[u8], output: &[u8]) -> Result<String, HashError> {

@@ -1,5 +1,8 @@
 //! Hashes, held to the reference implementation; turns, to their bound.
 
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
 use super::*;
 use crate::crypto::OsEntropy;
 
@@ -105,7 +108,7 @@ async fn a_hash_of_another_kind_is_a_fault_and_not_a_wrong_password() {
 async fn a_turn_that_does_not_come_in_time_is_refused_and_the_next_one_comes() {
     let hasher = hasher(1, 64, Duration::from_millis(50));
     let (release, released) = channel::<()>();
-    let busy = hasher.run(move |_| released.recv());
+    let busy = hasher.threads.run(move |_| released.recv());
     let late = async {
         let answer = hasher.verify(password("x"), None).await;
         release.send(()).unwrap();
@@ -120,7 +123,26 @@ async fn a_turn_that_does_not_come_in_time_is_refused_and_the_next_one_comes() {
 #[tokio::test]
 async fn a_fault_in_one_hash_leaves_the_thread_to_the_next() {
     let hasher = hasher(1, 64, LONG);
-    let faulty: Result<(), _> = hasher.run(|_| panic!("on purpose")).await;
+    let faulty: Result<(), _> = hasher.threads.run(|_| panic!("on purpose")).await;
     assert!(faulty.is_err());
     assert!(!hasher.verify(password("x"), None).await.unwrap());
+}
+
+// LGN-02
+#[test]
+fn a_cheaper_hash_is_topped_up_to_todays_work() {
+    let params = |memory, passes| Params::new(memory, passes, 1, Some(OUTPUT)).unwrap();
+    let missing = |stored: Params, today: Params| {
+        missing_work(&stored, &today).map(|params| (params.m_cost(), params.t_cost()))
+    };
+    assert_eq!(
+        missing(params(19_456, 2), params(19_456, 4)),
+        Some((19_456, 2))
+    );
+    assert_eq!(
+        missing(params(19_456, 2), params(47_104, 2)),
+        Some((47_104, 1))
+    );
+    assert_eq!(missing(params(19_456, 2), params(19_456, 2)), None);
+    assert_eq!(missing(params(47_104, 2), params(19_456, 2)), None);
 }

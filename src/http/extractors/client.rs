@@ -41,9 +41,9 @@ impl FromRequest for Client {
 /// who wrote the entry is trusted.
 fn origin(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_trusted = |ip: IpAddr| trusted.iter().any(|net| net.contains(&ip));
-    let lines: Vec<&str> = headers
+    let lines: Vec<_> = headers
         .get_all(X_FORWARDED_FOR)
-        .filter_map(|line| line.to_str().ok())
+        .map(|line| String::from_utf8_lossy(line.as_bytes()))
         .collect();
     let mut entries = lines.iter().rev().flat_map(|line| line.rsplit(','));
     let mut origin = peer.to_canonical();
@@ -67,12 +67,19 @@ fn address(entry: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::http::header::HeaderValue;
+
     use super::*;
 
     fn origin_of(peer: &str, forwarded: &[&str], trusted: &[&str]) -> String {
         let mut headers = HeaderMap::new();
         for line in forwarded {
-            headers.append(X_FORWARDED_FOR, line.parse().unwrap());
+            // A byte that is no text stands for `?`.
+            let line = line
+                .bytes()
+                .map(|byte| if byte == b'?' { 0xff } else { byte });
+            let line = HeaderValue::from_bytes(&line.collect::<Vec<_>>()).unwrap();
+            headers.append(X_FORWARDED_FOR, line);
         }
         let trusted: Vec<IpNet> = trusted.iter().map(|net| net.parse().unwrap()).collect();
         origin(peer.parse().unwrap(), &headers, &trusted).to_string()
@@ -110,8 +117,29 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_is_no_text_hides_nothing_before_it() {
+        let forwarded = ["6.6.6.6", "?, 198.51.100.9"];
+        assert_eq!(
+            origin_of("10.0.0.1", &forwarded, &["10.0.0.0/8"]),
+            "198.51.100.9"
+        );
+        assert_eq!(
+            origin_of("10.0.0.1", &["6.6.6.6", "?"], &["10.0.0.0/8"]),
+            "10.0.0.1"
+        );
+    }
+
+    #[test]
     fn junk_ends_the_search_at_the_last_address_known() {
-        for junk in ["a", "", "unknown", "1.2.3.4.5", "192.0.2.1, x"] {
+        for junk in [
+            "a",
+            "",
+            "unknown",
+            "1.2.3.4.5",
+            "192.0.2.1, x",
+            "?",
+            "192.0.2.1, ?",
+        ] {
             assert_eq!(
                 origin_of("10.0.0.1", &[junk], &["10.0.0.0/8"]),
                 "10.0.0.1",

@@ -3,7 +3,9 @@
 mod body;
 mod caller;
 mod client;
+mod signed;
 
 pub(super) use body::{Body, MaybeBody};
 pub(super) use caller::bearer;
 pub(super) use client::Client;
+pub(super) use signed::Signed;

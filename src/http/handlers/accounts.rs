@@ -9,7 +9,7 @@ use crate::domain::{
     Change, DisplayName, FieldErrors, Locale, Password, ProfileChange, Refusal, SignUpForm,
     Username,
 };
-use crate::http::extractors::{Body, Client};
+use crate::http::extractors::{Body, Client, Signed};
 use crate::http::problem::Problem;
 use crate::http::views::{AuthenticatedView, UserView};
 use crate::services::{Caller, Services};
@@ -91,9 +91,8 @@ impl ProfileBody {
 
 pub(in crate::http) async fn change_profile(
     services: Data<Services>,
-    caller: Caller,
     Client(client): Client,
-    Body(body): Body<ProfileBody>,
+    Signed(caller, body): Signed<ProfileBody>,
 ) -> Result<Json<UserView>, Problem> {
     let user = services
         .accounts
@@ -110,9 +109,8 @@ pub(in crate::http) struct DeleteBody {
 
 pub(in crate::http) async fn delete(
     services: Data<Services>,
-    caller: Caller,
     Client(client): Client,
-    Body(body): Body<DeleteBody>,
+    Signed(caller, body): Signed<DeleteBody>,
 ) -> Result<HttpResponse, Problem> {
     let password = Password::parse(body.password).map_err(|error| error.at("/password"))?;
     services.accounts.delete(&caller, password, &client).await?;

@@ -1,7 +1,6 @@
 //! The edge of every request: its id, its deadline, the headers of every answer, and a coded answer where anything
 //! inside gave none or panicked.
 
-use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use actix_web::body::MessageBody;
@@ -14,8 +13,10 @@ use actix_web::http::header::{
 };
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, ResponseError};
-use futures_util::FutureExt;
+use tokio::task::JoinError;
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
+use tracing::Instrument;
 
 use super::request_span::Mark;
 use crate::domain::{Code, Refusal};
@@ -45,18 +46,17 @@ pub async fn edge(
         .get::<Mark>()
         .map(|mark| mark.id.clone())
         .unwrap_or_default();
-    let serving = AssertUnwindSafe(next.call(request)).catch_unwind();
+    // A task of its own: a caller who hangs up cuts off no statement, and a panic ends no connection.
+    let serving = REQUEST_ID.scope(id.clone(), next.call(request));
+    let serving = actix_web::rt::spawn(serving.in_current_span());
     REQUEST_ID
         .scope(id, async { finish(timeout(DEADLINE, serving).await) })
         .await
 }
 
-fn finish<B>(
-    outcome: Result<
-        std::thread::Result<Result<ServiceResponse<B>, Error>>,
-        tokio::time::error::Elapsed,
-    >,
-) -> Result<ServiceResponse<B>, Error> {
+type Served<B> = Result<ServiceResponse<B>, Error>;
+
+fn finish<B>(outcome: Result<Result<Served<B>, JoinError>, Elapsed>) -> Served<B> {
     let refusal: Refusal = match outcome {
         Ok(Ok(Ok(mut response))) if is_ours(&response) => {
             complete(response.headers_mut());

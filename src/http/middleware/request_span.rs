@@ -50,7 +50,8 @@ impl RootSpanBuilder for RequestSpan {
                 tracing::info!(status, elapsed_ms, "answered");
             }
             Err(error) => {
-                let status = error.error_response().status().as_u16();
+                // Not its response, which can be taken only once.
+                let status = error.as_response_error().status_code().as_u16();
                 tracing::info!(status, "answered");
             }
         }

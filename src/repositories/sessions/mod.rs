@@ -11,7 +11,7 @@ use row::{SignedInRow, read};
 
 use super::{Conn, DbError};
 use crate::domain::{
-    ClientInfo, EndReason, HeldToken, Proof, RefreshRules, SessionId, ShownToken, Transport, UserId,
+    ClientInfo, EndReason, HeldToken, Proof, RefreshRules, SessionId, ShownToken, Transport,
 };
 
 /// A session to be opened.
@@ -90,6 +90,7 @@ impl Sessions<'_> {
             "with u as (
                  update users set last_login_at = $3
                  where id = $2 and credential_version = $4 and disabled_at is null
+                     and (two_factor_enabled_at is null or 'otp' = any($6))
                  returning *
              ), s as (
                  insert into sessions (id, user_id, transport, auth_methods, created_at, last_seen_at,
@@ -223,25 +224,25 @@ impl Sessions<'_> {
             == 1)
     }
 
-    /// Ends a session; its user when that was news.
+    /// Ends a session; whether that was news.
     pub async fn end(
         self,
         id: SessionId,
         reason: EndReason,
         now: DateTime<Utc>,
-    ) -> Result<Option<UserId>, DbError> {
+    ) -> Result<bool, DbError> {
         let (connection, bound) = self.0.statement()?;
-        let statement = sqlx::query_scalar!(
-            "update sessions set ended_at = $2, end_reason = $3
-             where id = $1 and ended_at is null returning user_id",
+        let statement = sqlx::query!(
+            "update sessions set ended_at = $2, end_reason = $3 where id = $1 and ended_at is null",
             id.uuid(),
             now,
             reason.as_str(),
         );
         Ok(bound
-            .run(statement.fetch_optional(connection))
+            .run(statement.execute(connection))
             .await?
-            .map(Into::into))
+            .rows_affected()
+            == 1)
     }
 }
 
