@@ -171,7 +171,10 @@ fn production_has_other_defaults() {
     let config = accepted(&production);
     assert_eq!(config.log.format, LogFormat::Json);
     assert!(config.database.migrate_on_start && !embedded(&config).may_download);
-    let external = ("DATABASE_URL", "postgres://u:p@db.internal/d");
+    let external = (
+        "DATABASE_URL",
+        "postgres://u:p@db.internal/d?sslmode=verify-full",
+    );
     let config = accepted(&[production[0], production[1], external]);
     assert!(!config.database.migrate_on_start);
 }

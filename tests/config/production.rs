@@ -78,7 +78,7 @@ fn production_refuses_a_remote_database_without_tls() {
     refused_in_production(
         "DATABASE_URL",
         url,
-        "DATABASE_URL: must not have sslmode=disable",
+        "DATABASE_URL: must have sslmode=verify-full in production",
     );
 }
 

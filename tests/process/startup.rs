@@ -1,6 +1,9 @@
 //! What it refuses to start with, and how it says so; and a second replica beside the first.
 
-use crate::keyward::{Keyward, home, refused};
+use rustix::process::{Pid, Signal};
+use sqlx::{Connection, PgConnection};
+
+use crate::keyward::{Keyward, command, home, refused};
 
 #[tokio::test]
 async fn a_second_one_on_the_same_data_is_refused_and_the_first_goes_on() {
@@ -93,4 +96,43 @@ async fn a_database_that_is_not_there_is_named_without_its_password() {
         said.contains("database") && !said.contains("hunter2"),
         "{said}"
     );
+}
+
+const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+#[tokio::test]
+async fn a_signal_stops_it_while_it_waits_for_its_database() {
+    let home = home();
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("postgres://u@{}/x", silent.local_addr().unwrap());
+    let mut waiting = command(home.path());
+    waiting
+        .env("DATABASE_URL", url)
+        .env("KEYWARD_MASTER_KEY", MASTER_KEY);
+    let mut waiting = waiting.spawn().unwrap();
+    // It asks, and hears nothing.
+    let connected = silent.accept().unwrap();
+    rustix::process::kill_process(Pid::from_child(&waiting), Signal::TERM).unwrap();
+    assert_eq!(waiting.wait().unwrap().code(), Some(0));
+    drop(connected);
+}
+
+#[tokio::test]
+async fn a_schema_that_is_too_old_is_named() {
+    let (owner, elsewhere) = (home(), home());
+    let first = Keyward::start(owner.path());
+    let mut database = PgConnection::connect(&first.database_url()).await.unwrap();
+    sqlx::raw_sql("create database empty")
+        .execute(&mut database)
+        .await
+        .unwrap();
+    let mut url = url::Url::parse(&first.database_url()).unwrap();
+    url.set_path("empty");
+    let said = refused(elsewhere.path(), |command| {
+        command
+            .env("DATABASE_URL", url.as_str())
+            .env("KEYWARD_MASTER_KEY", MASTER_KEY);
+        command.env("KEYWARD_MIGRATE_ON_START", "false");
+    });
+    assert!(said.contains("schema is older than this release"), "{said}");
 }

@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use chrono::TimeDelta;
@@ -206,9 +207,25 @@ impl TestApp {
             .unwrap()
     }
 
+    /// Returns when a statement of somebody waits for a lock.
+    pub(crate) async fn somebody_waits(&self) {
+        let waiting = "select count(*) from pg_stat_activity
+                       where datname = current_database() and wait_event_type = 'Lock'";
+        while self.count(waiting).await == 0 {}
+    }
+
     /// Runs a statement that changes what no caller can.
     pub(crate) async fn tamper(&self, statement: &'static str) {
         sqlx::raw_sql(statement).execute(&self.sql).await.unwrap();
+    }
+
+    /// The one value of a statement that makes JSON of what is in the database, cast to text.
+    pub(crate) async fn json(&self, statement: &'static str) -> Value {
+        let text: String = sqlx::query_scalar(statement)
+            .fetch_one(&self.sql)
+            .await
+            .unwrap();
+        serde_json::from_str(&text).unwrap()
     }
 
     pub(crate) async fn count(&self, statement: &'static str) -> i64 {
@@ -232,10 +249,11 @@ pub(crate) fn config(database_url: &str) -> Config {
         ("DATABASE_URL", database_url),
         ("KEYWARD_MASTER_KEY", MASTER_KEY),
         ("KEYWARD_DATABASE_POOL", "8"),
-        ("KEYWARD_HASH_QUEUE_TIMEOUT", "30s"),
     ];
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let mut config = Config::read(variables).unwrap();
+    // Debug builds hash slowly, and some tests start many at once.
+    config.passwords.hash_queue_timeout = Duration::from_secs(30);
     config.passwords.argon2 = Argon2 {
         memory_kib: 8,
         iterations: 1,

@@ -1,25 +1,38 @@
 //! A clock that stands still until the test moves it.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use keyward::domain::{Clock, SystemClock};
 
-pub(crate) struct TestClock(Mutex<DateTime<Utc>>);
+pub(crate) struct TestClock {
+    now: Mutex<DateTime<Utc>>,
+    broken: AtomicBool,
+}
 
 impl TestClock {
     /// Stopped at the present moment, so that the database agrees with it.
     pub(crate) fn stopped() -> Self {
-        Self(Mutex::new(SystemClock.now()))
+        Self {
+            now: Mutex::new(SystemClock.now()),
+            broken: AtomicBool::new(false),
+        }
     }
 
     pub(crate) fn advance(&self, by: TimeDelta) {
-        *self.0.lock().unwrap() += by;
+        *self.now.lock().unwrap() += by;
+    }
+
+    /// From now on whoever asks for the time panics, or no longer does.
+    pub(crate) fn set_broken(&self, broken: bool) {
+        self.broken.store(broken, Ordering::SeqCst);
     }
 }
 
 impl Clock for TestClock {
     fn now(&self) -> DateTime<Utc> {
-        *self.0.lock().unwrap()
+        assert!(!self.broken.load(Ordering::SeqCst), "broken by the test");
+        *self.now.lock().unwrap()
     }
 }

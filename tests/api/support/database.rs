@@ -15,9 +15,12 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 use url::Url;
 
+use super::Network;
+
 /// One test's database. It goes when this does.
 pub(crate) struct TestDatabase {
     name: String,
+    /// Where the service finds it.
     pub(crate) url: String,
 }
 
@@ -32,9 +35,17 @@ impl TestDatabase {
         Self { name, url }
     }
 
+    /// A new one, which the service reaches over a network that can fail. The test's own questions do not pass it.
+    pub(crate) async fn behind_a_network() -> (Self, Network) {
+        let mut database = Self::create().await;
+        let (network, url) = Network::to(&database.url);
+        database.url = url;
+        (database, network)
+    }
+
     /// For the test's own questions.
     pub(crate) fn pool(&self) -> PgPool {
-        let options: PgConnectOptions = self.url.parse().unwrap();
+        let options: PgConnectOptions = server_url(&self.name).parse().unwrap();
         PgPoolOptions::new()
             .max_connections(2)
             .connect_lazy_with(options)

@@ -5,8 +5,12 @@ pub(crate) mod app;
 pub(crate) mod clock;
 pub(crate) mod contract;
 pub(crate) mod database;
+pub(crate) mod network;
 pub(crate) mod people;
+pub(crate) mod wire;
 
 pub(crate) use answer::Answer;
 pub(crate) use app::TestApp;
+pub(crate) use network::Network;
 pub(crate) use people::{PASSWORD, Person};
+pub(crate) use wire::Wire;

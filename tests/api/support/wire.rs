@@ -1,0 +1,92 @@
+//! Requests byte by byte, for what no HTTP client would send.
+
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::contract::{self, Seen};
+use super::{Answer, TestApp};
+
+/// Longer than anything the service waits for.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// One connection to the service.
+pub(crate) struct Wire(BufReader<TcpStream>);
+
+impl Wire {
+    pub(crate) async fn to(app: &TestApp) -> Self {
+        Self(BufReader::new(
+            TcpStream::connect(app.address).await.unwrap(),
+        ))
+    }
+
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.0.write_all(bytes.as_ref()).await.unwrap();
+    }
+
+    /// The next answer, held to the contract as one to this method and path.
+    pub(crate) async fn answer(&mut self, method: &str, path: &str) -> Answer {
+        let answer = self.bare(method).await;
+        contract::check(&Seen {
+            method,
+            path,
+            request_body: None,
+            status: answer.status,
+            headers: &answer.headers,
+            body: &answer.body,
+        });
+        answer
+    }
+
+    /// The next answer as it is: what is answered before there is a request is not ours to word.
+    pub(crate) async fn bare(&mut self, method: &str) -> Answer {
+        let (status, headers) = self.head().await;
+        let length = headers.get("content-length");
+        let length = length.map_or(0, |value| value.to_str().unwrap().parse().unwrap());
+        let mut body = vec![0; if method == "HEAD" { 0 } else { length }];
+        timeout(PATIENCE, self.0.read_exact(&mut body))
+            .await
+            .expect("a body in time")
+            .unwrap();
+        Answer {
+            status,
+            headers,
+            body,
+        }
+    }
+
+    /// Whether the service closes the connection and says nothing more on it.
+    pub(crate) async fn is_closed(&mut self) -> bool {
+        let mut rest = Vec::new();
+        let read = timeout(PATIENCE, self.0.read_to_end(&mut rest)).await;
+        read.is_ok() && rest.is_empty()
+    }
+
+    async fn head(&mut self) -> (u16, HeaderMap) {
+        let first = self.line().await;
+        let status = first.split(' ').nth(1).and_then(|word| word.parse().ok());
+        let mut headers = HeaderMap::new();
+        loop {
+            let line = self.line().await;
+            let Some((name, value)) = line.split_once(':') else {
+                assert_eq!(line, "", "the end of the head");
+                return (
+                    status.unwrap_or_else(|| panic!("a status: {first:?}")),
+                    headers,
+                );
+            };
+            let name: HeaderName = name.parse().unwrap();
+            headers.append(name, HeaderValue::from_str(value.trim()).unwrap());
+        }
+    }
+
+    async fn line(&mut self) -> String {
+        let mut line = String::new();
+        let read = timeout(PATIENCE, self.0.read_line(&mut line)).await;
+        assert_ne!(read.expect("a line in time").unwrap(), 0, "the end of it");
+        line.trim_end_matches("\r\n").to_owned()
+    }
+}
