@@ -13,7 +13,10 @@ use crate::domain::{PasswordPolicy, RefreshRules};
 use crate::http::Surroundings;
 use crate::master_key_file;
 use crate::repositories::{Db, SchemaState};
-use crate::services::{Accounts, Error, Health, Keys, Login, Refresh, Seams, Services, Sessions};
+use crate::services::{
+    Accounts, Error, Health, Keys, Login, Passwords, Refresh, Seams, Services, SessionLimits,
+    Sessions, Throttle,
+};
 
 /// Everything a server needs.
 #[derive(Clone)]
@@ -75,12 +78,12 @@ async fn prepare(db: &Db, may_migrate: bool) -> anyhow::Result<()> {
         return db
             .migrate()
             .await
-            .context("the database could not be migrated");
+            .context("DATABASE_URL: the database cannot be reached or migrated");
     }
     let state = db.conn().await?.health().schema().await?;
     anyhow::ensure!(
         state == SchemaState::Current,
-        "the database's schema is older than this release: migrate it, by KEYWARD_MIGRATE_ON_START=true once"
+        "the database's schema is older than this release, or missing: start once with KEYWARD_MIGRATE_ON_START=true"
     );
     Ok(())
 }
@@ -108,44 +111,71 @@ fn wire(
     hasher: &PasswordHasher,
     seams: &Seams,
 ) -> Services {
-    let config::Tokens {
-        issuer,
-        audience,
-        access_ttl,
-        refresh_absolute_ttl,
-        ..
-    } = &config.tokens;
-    let tokens = AccessTokenRules {
-        issuer: issuer.clone(),
-        audience: audience.clone(),
-        ttl: *access_ttl,
-    };
-    let rules = RefreshRules {
-        idle: config.tokens.refresh_idle_ttl,
-        grace: config.tokens.refresh_grace,
-        recovery: config.tokens.refresh_recovery,
-    };
-    let policy = PasswordPolicy {
-        min_length: config.passwords.min_length,
-        min_strength: config.passwords.min_strength,
-    };
     let (db, hasher, seams) = (|| db.clone(), || hasher.clone(), || seams.clone());
-    let sessions = Sessions::new(
+    let tokens = &config.tokens;
+    let (access, refresh, limits) = (access_rules(tokens), refresh_rules(tokens), limits(tokens));
+    let sessions = Sessions::new(db(), keys.clone(), access, refresh, limits, seams());
+    let sessions = Arc::new(sessions);
+    let throttle = Throttle::new(db(), keys.clone(), seams(), config.throttle.enabled);
+    let throttle = Arc::new(throttle);
+    let policy = policy(&config.passwords);
+    let passwords = Passwords::new(
         db(),
-        keys.clone(),
-        tokens,
-        rules,
-        *refresh_absolute_ttl,
+        hasher(),
+        throttle.clone(),
+        policy,
+        sessions.clone(),
         seams(),
     );
-    let sessions = Arc::new(sessions);
+    let passwords = Arc::new(passwords);
+    let accounts = Accounts::new(
+        db(),
+        hasher(),
+        passwords.clone(),
+        policy,
+        sessions.clone(),
+        seams(),
+    );
     Services {
-        accounts: Accounts::new(db(), hasher(), policy, sessions.clone(), seams()).into(),
-        login: Login::new(db(), hasher(), sessions.clone(), seams()).into(),
-        refresh: Refresh::new(db(), keys.clone(), sessions.clone(), rules, seams()).into(),
+        accounts: accounts.into(),
+        login: Login::new(db(), hasher(), throttle.clone(), sessions.clone(), seams()).into(),
+        passwords,
+        throttle,
+        refresh: Refresh::new(db(), keys.clone(), sessions.clone(), refresh, seams()).into(),
         health: Health::new(db(), seams()).into(),
         sessions,
         keys,
+    }
+}
+
+fn access_rules(tokens: &config::Tokens) -> AccessTokenRules {
+    AccessTokenRules {
+        issuer: tokens.issuer.clone(),
+        audience: tokens.audience.clone(),
+        ttl: tokens.access_ttl,
+    }
+}
+
+fn refresh_rules(tokens: &config::Tokens) -> RefreshRules {
+    RefreshRules {
+        idle: tokens.refresh_idle_ttl,
+        grace: tokens.refresh_grace,
+        recovery: tokens.refresh_recovery,
+    }
+}
+
+fn limits(tokens: &config::Tokens) -> SessionLimits {
+    SessionLimits {
+        absolute_ttl: tokens.refresh_absolute_ttl,
+        per_user: tokens.sessions_per_user,
+    }
+}
+
+fn policy(passwords: &config::Passwords) -> PasswordPolicy {
+    PasswordPolicy {
+        min_length: passwords.min_length,
+        min_strength: passwords.min_strength,
+        history: passwords.history,
     }
 }
 

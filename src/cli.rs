@@ -1,6 +1,6 @@
 //! The command line: starts what is needed in the right order, and stops it in the reverse one.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::config::{Config, Embedded, Profile, Source};
 use crate::crypto::{OsEntropy, install_provider};
 use crate::domain::{Entropy, SystemClock};
 use crate::embedded_postgres::{EmbeddedPostgres, Settings};
-use crate::services::Seams;
+use crate::services::{Seams, chain};
 use crate::{jobs, server, telemetry};
 
 /// An authentication service: one binary and one PostgreSQL.
@@ -48,7 +48,7 @@ pub fn main() -> ExitCode {
 
 #[expect(clippy::print_stderr, reason = "the log may not have been started")]
 fn fail(error: &anyhow::Error) -> ExitCode {
-    eprintln!("keyward: {error:#}");
+    eprintln!("keyward: {}", chain(error.as_ref()));
     ExitCode::FAILURE
 }
 
@@ -57,14 +57,14 @@ fn serve() -> anyhow::Result<()> {
     telemetry::start(&config.log)?;
     install_provider();
     // Taken first, so that a second instance fails before it touches anything.
-    let listener = listen(&config)?;
+    let listeners = Listeners::bind(&config)?;
     match &config.database.source {
         Source::External(url) => {
             let database = Database {
                 url,
                 data_dir: None,
             };
-            run(&config, &database, listener, std::future::pending())
+            run(&config, &database, listeners, std::future::pending())
         }
         Source::Embedded(embedded) => {
             let new_password = || new_password(&OsEntropy);
@@ -74,16 +74,31 @@ fn serve() -> anyhow::Result<()> {
                 url: &url,
                 data_dir: Some(postgres.data_dir()),
             };
-            let served = run(&config, &database, listener, postgres.gave_up());
+            let served = run(&config, &database, listeners, postgres.gave_up());
             postgres.stop().and(served)
         }
     }
 }
 
-fn listen(config: &Config) -> anyhow::Result<TcpListener> {
-    let address = config.http.listen;
-    TcpListener::bind(address)
-        .with_context(|| format!("KEYWARD_LISTEN: cannot listen on {address}"))
+/// The sockets, bound.
+struct Listeners {
+    public: TcpListener,
+    management: Option<TcpListener>,
+}
+
+impl Listeners {
+    fn bind(config: &Config) -> anyhow::Result<Self> {
+        let management = config.http.management_listen;
+        let management = management.map(|address| listen("KEYWARD_MANAGEMENT_LISTEN", address));
+        Ok(Self {
+            public: listen("KEYWARD_LISTEN", config.http.listen)?,
+            management: management.transpose()?,
+        })
+    }
+}
+
+fn listen(name: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).with_context(|| format!("{name}: cannot listen on {address}"))
 }
 
 fn settings(embedded: &Embedded) -> Settings {
@@ -105,7 +120,7 @@ fn new_password(entropy: &dyn Entropy) -> String {
 fn run(
     config: &Config,
     database: &Database<'_>,
-    listener: TcpListener,
+    listeners: Listeners,
     database_died: impl Future<Output = ()> + 'static,
 ) -> anyhow::Result<()> {
     let seams = Seams {
@@ -115,13 +130,17 @@ fn run(
     let workers = std::thread::available_parallelism().map_or(2, usize::from);
     actix_web::rt::System::new().block_on(async {
         // From here on a signal is an orderly stop, also while the database lets us wait.
-        let mut signalled = Box::pin(signalled()?);
+        let mut signalled = Box::pin(signals()?);
         let app = tokio::select! {
             app = App::build(config, database, seams) => app?,
             () = &mut signalled => return Ok(()),
         };
-        let address = listener.local_addr()?;
-        let server = server::run(&app, listener, workers)?;
+        let address = listeners.public.local_addr()?;
+        let server = server::run(&app, listeners.public, workers)?;
+        if let Some(listener) = listeners.management {
+            // It ends with the runtime, so that it answers for as long as there is something to ask after.
+            actix_web::rt::spawn(server::run_management(&app, listener)?);
+        }
         jobs::start(&app.services);
         greet(config, database, address);
         let handle = server.handle();
@@ -130,8 +149,15 @@ fn run(
                 () = signalled => Ok(()),
                 () = database_died => Err(anyhow!("PostgreSQL died and could not be brought back")),
             };
-            tracing::info!("stopping: the requests under way are finished first");
-            handle.stop(true).await;
+            tracing::info!(
+                "stopping: the requests under way are finished first; once more stops at once"
+            );
+            let again = signals()?;
+            tokio::select! {
+                () = handle.stop(true) => {}
+                () = again => handle.stop(false).await,
+            }
+            tracing::info!("stopped");
             outcome
         });
         server.await?;
@@ -141,7 +167,7 @@ fn run(
 }
 
 /// Completes at the first SIGINT or SIGTERM from now on.
-fn signalled() -> std::io::Result<impl Future<Output = ()>> {
+fn signals() -> std::io::Result<impl Future<Output = ()>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     Ok(async move {
@@ -154,7 +180,19 @@ fn signalled() -> std::io::Result<impl Future<Output = ()>> {
     reason = "what a person sees after the first command"
 )]
 fn greet(config: &Config, database: &Database<'_>, address: SocketAddr) {
-    tracing::info!(%address, "serving");
+    let issuer = &config.tokens.issuer;
+    tracing::info!(%address, issuer, "serving");
+    if issuer.contains("://localhost") && !address.ip().is_loopback() {
+        tracing::warn!(
+            "KEYWARD_PUBLIC_URL is localhost: tokens are issued under a name that only this machine knows"
+        );
+    }
+    let reachable = if address.ip().is_unspecified() {
+        Ipv4Addr::LOCALHOST.into()
+    } else {
+        address.ip()
+    };
+    let address = SocketAddr::new(reachable, address.port());
     if config.profile == Profile::Production {
         return;
     }
@@ -169,6 +207,7 @@ Keyward is running.
   URL        http://{address}
   Data       {data}
   Contract   http://{address}/openapi.yaml
+  Issuer     {issuer}
 
 Sign up the first user:
 

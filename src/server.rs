@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
-use actix_web::web::Data;
+use actix_web::web::{Data, ServiceConfig};
 use actix_web::{App as Application, HttpServer};
 use tracing_actix_web::TracingLogger;
 
@@ -21,8 +21,22 @@ const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// For the requests under way when the service stops, in seconds: a little more than the longest may take.
 const DRAIN: u64 = 20;
 
-/// A server on a listener. It runs when awaited, and ends through its handle.
+/// A server for clients. It runs when awaited, and ends through its handle.
 pub fn run(app: &App, listener: TcpListener, workers: usize) -> std::io::Result<Server> {
+    serve(app, listener, workers, http::configure)
+}
+
+/// A server for whoever operates this one.
+pub fn run_management(app: &App, listener: TcpListener) -> std::io::Result<Server> {
+    serve(app, listener, 1, http::configure_management)
+}
+
+fn serve(
+    app: &App,
+    listener: TcpListener,
+    workers: usize,
+    routes: fn(&mut ServiceConfig),
+) -> std::io::Result<Server> {
     let services = Data::new(app.services.clone());
     let seams = Data::new(app.seams.clone());
     let surroundings = Data::new(app.surroundings.clone());
@@ -31,7 +45,7 @@ pub fn run(app: &App, listener: TcpListener, workers: usize) -> std::io::Result<
             .app_data(services.clone())
             .app_data(seams.clone())
             .app_data(surroundings.clone())
-            .configure(http::configure)
+            .configure(routes)
             .wrap(from_fn(http::edge))
             .wrap(TracingLogger::<http::RequestSpan>::new())
     });

@@ -135,7 +135,10 @@ fn nothing_set_is_a_development_server_with_its_own_database() {
     assert_eq!(config.keys.signing_algorithm, SigningAlgorithm::Es256);
     assert_eq!(
         (config.log.format, config.log.filter.as_str()),
-        (LogFormat::Pretty, "info,actix_server=warn")
+        (
+            LogFormat::Pretty,
+            "info,actix_server=warn,sqlx::postgres::notice=warn"
+        )
     );
 }
 
@@ -167,6 +170,7 @@ fn production_has_other_defaults() {
     let production = [
         ("KEYWARD_PROFILE", "production"),
         ("KEYWARD_MASTER_KEY", KEY),
+        ("KEYWARD_PUBLIC_URL", "https://auth.example.com"),
     ];
     let config = accepted(&production);
     assert_eq!(config.log.format, LogFormat::Json);
@@ -175,7 +179,7 @@ fn production_has_other_defaults() {
         "DATABASE_URL",
         "postgres://u:p@db.internal/d?sslmode=verify-full",
     );
-    let config = accepted(&[production[0], production[1], external]);
+    let config = accepted(&[production[0], production[1], production[2], external]);
     assert!(!config.database.migrate_on_start);
 }
 

@@ -14,10 +14,15 @@ pub(super) const LISTEN: Name = Name::plain(
     "127.0.0.1:8080",
     "Address and port to listen on: an IP address, not a name",
 );
+pub(super) const MANAGEMENT_LISTEN: Name = Name::plain(
+    "KEYWARD_MANAGEMENT_LISTEN",
+    "",
+    "Address and port where only /health/live and /health/ready are answered; unset: nowhere",
+);
 pub(super) const PUBLIC_URL: Name = Name::plain(
     "KEYWARD_PUBLIC_URL",
     "http://localhost:8080",
-    "Where clients reach Keyward: issuer of tokens and base of links; https in production",
+    "Where clients reach Keyward: issuer of tokens, base of links; in production https, or localhost",
 );
 pub(super) const TRUSTED_PROXIES: Name = Name::plain(
     "KEYWARD_TRUSTED_PROXIES",
@@ -30,6 +35,8 @@ pub(super) const TRUSTED_PROXIES: Name = Name::plain(
 pub struct Http {
     /// Where the server listens. Port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Where operators ask after the service's health, apart from the clients.
+    pub management_listen: Option<SocketAddr>,
     /// Where clients reach the service, normalised, without a trailing slash:
     /// `https://auth.example.com`.
     pub public_url: String,
@@ -41,24 +48,54 @@ impl Http {
     pub(super) fn read(
         env: &mut Env,
         profile: Profile,
-        listen: Option<SocketAddr>,
+        Listeners { listen, management }: Listeners,
     ) -> Option<Self> {
         let public_url = env.parsed(&PUBLIC_URL, |text| public_url(text, profile));
         let trusted_proxies = env.parsed(&TRUSTED_PROXIES, |text| parse::list(text, network));
         Some(Self {
             listen: listen?,
+            management_listen: management,
             public_url: public_url?,
             trusted_proxies: trusted_proxies?,
         })
     }
 }
 
-/// Read apart from the rest, because the profile depends on it.
-pub(super) fn listen(env: &mut Env) -> Option<SocketAddr> {
-    env.parsed(&LISTEN, |text| {
-        text.parse().map_err(|_| {
-            "must be an IP address and a port, such as 127.0.0.1:8080 or [::]:8080".to_owned()
-        })
+/// Read apart from the rest, because the profile depends on them.
+#[derive(Clone, Copy)]
+pub(super) struct Listeners {
+    listen: Option<SocketAddr>,
+    management: Option<SocketAddr>,
+}
+
+impl Listeners {
+    pub(super) fn read(env: &mut Env) -> Self {
+        let management = env.has(&MANAGEMENT_LISTEN);
+        Self {
+            listen: env.parsed(&LISTEN, address),
+            management: management
+                .then(|| env.parsed(&MANAGEMENT_LISTEN, address))
+                .flatten(),
+        }
+    }
+
+    /// The first that others than this machine can reach.
+    pub(super) fn exposed(self) -> Option<&'static Name> {
+        let named = [
+            (&LISTEN, self.listen),
+            (&MANAGEMENT_LISTEN, self.management),
+        ];
+        let is_exposed = |address: SocketAddr| !address.ip().to_canonical().is_loopback();
+        named
+            .into_iter()
+            .find(|(_, address)| address.is_some_and(is_exposed))
+            .map(|(name, _)| name)
+    }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "must be an IP address and a port, such as 127.0.0.1:8080 or [::]:8080".to_owned()
     })
 }
 

@@ -11,7 +11,7 @@ pub(super) const FORMAT: Name = Name::plain(
 );
 pub(super) const FILTER: Name = Name::plain(
     "RUST_LOG",
-    "info,actix_server=warn",
+    "info,actix_server=warn,sqlx::postgres::notice=warn",
     "What is logged: error, warn, info, debug or trace, also by module as in info,keyward=debug",
 );
 

@@ -14,18 +14,19 @@ mod master_key;
 mod names;
 mod parse;
 mod passwords;
+mod throttle;
 mod tokens;
-
-use std::net::SocketAddr;
 
 pub use database::{Database, Embedded, Source};
 pub use env::Problems;
 pub use http::Http;
+use http::Listeners;
 pub use keys::{Keys, Master, SigningAlgorithm};
 pub use log::{Log, LogFormat};
 pub use master_key::MasterKey;
 pub use names::{NAMES, Name};
 pub use passwords::{Argon2, Passwords};
+pub use throttle::Throttle;
 pub use tokens::Tokens;
 
 use env::Env;
@@ -46,6 +47,8 @@ pub struct Config {
     pub tokens: Tokens,
     /// What a password must be and how it is hashed.
     pub passwords: Passwords,
+    /// Whether guesses are counted.
+    pub throttle: Throttle,
     /// What is logged, and how it looks.
     pub log: Log,
 }
@@ -72,13 +75,14 @@ impl Config {
     /// Reads every section before the first `?`, so that one broken section does not hide the
     /// problems of the next.
     fn sections(env: &mut Env) -> Option<Self> {
-        let listen = http::listen(env);
-        let profile = Profile::read(env, listen);
-        let http = Http::read(env, profile, listen);
+        let listeners = Listeners::read(env);
+        let profile = Profile::read(env, listeners);
+        let http = Http::read(env, profile, listeners);
         let database = Database::read(env, profile);
         let keys = Keys::read(env, profile);
         let tokens = Tokens::read(env, http.as_ref().map(|http| http.public_url.as_str()));
         let passwords = Passwords::read(env);
+        let throttle = Throttle::read(env, profile);
         let log = Log::read(env, profile);
         Some(Self {
             profile,
@@ -87,6 +91,7 @@ impl Config {
             keys: keys?,
             tokens: tokens?,
             passwords: passwords?,
+            throttle: throttle?,
             log: log?,
         })
     }
@@ -104,13 +109,13 @@ pub enum Profile {
 impl Profile {
     /// A profile that is missing or broken has been noted as a problem; the rest is then judged as
     /// development, so that nobody reads refusals of a profile they did not choose.
-    fn read(env: &mut Env, listen: Option<SocketAddr>) -> Self {
-        let exposed = listen.is_some_and(|address| !address.ip().to_canonical().is_loopback());
-        if exposed && !env.has(&PROFILE) {
+    fn read(env: &mut Env, listeners: Listeners) -> Self {
+        let exposed = listeners.exposed().filter(|_| !env.has(&PROFILE));
+        if let Some(listener) = exposed {
+            let listener = listener.name;
             env.problem(
                 &PROFILE,
-                "must be set to `development` or `production`, because KEYWARD_LISTEN is not a \
-                 loopback address",
+                &format!("must be set to `development` or `production`, because {listener} is not a loopback address"),
             );
         }
         let choices = [

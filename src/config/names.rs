@@ -1,7 +1,7 @@
 //! The one list of names that Keyward reads, and what is done about any other. It must not read a
 //! value.
 
-use super::{database, http, keys, log, passwords, tokens};
+use super::{database, http, keys, log, passwords, throttle, tokens};
 
 /// What containers and the tests put beside our own names: exact ones, and beginnings.
 const FOREIGN: [&str; 2] = ["KEYWARD_SERVICE_HOST", "KEYWARD_PORT"];
@@ -56,6 +56,7 @@ pub(super) const PROFILE: Name = Name::plain(
 pub const NAMES: &[Name] = &[
     PROFILE,
     http::LISTEN,
+    http::MANAGEMENT_LISTEN,
     http::PUBLIC_URL,
     http::TRUSTED_PROXIES,
     database::URL,
@@ -73,13 +74,16 @@ pub const NAMES: &[Name] = &[
     tokens::REFRESH_ABSOLUTE_TTL,
     tokens::REFRESH_GRACE,
     tokens::REFRESH_RECOVERY,
+    tokens::SESSIONS_PER_USER,
     passwords::MIN_LENGTH,
     passwords::MIN_STRENGTH,
+    passwords::HISTORY,
     passwords::ARGON2_MEMORY,
     passwords::ARGON2_ITERATIONS,
     passwords::ARGON2_PARALLELISM,
     passwords::HASH_CONCURRENCY,
     passwords::HASH_QUEUE_TIMEOUT,
+    throttle::LOGIN,
     log::FORMAT,
     log::FILTER,
 ];

@@ -16,6 +16,11 @@ pub(super) const MIN_STRENGTH: Name = Name::plain(
     "3",
     "How hard to guess a password must be, by zxcvbn's score: 0 (anything) to 4 (very hard)",
 );
+pub(super) const HISTORY: Name = Name::plain(
+    "KEYWARD_PASSWORD_HISTORY",
+    "5",
+    "How many of one's last passwords are not taken again, 0 to 24, the one in use among them",
+);
 pub(super) const ARGON2_MEMORY: Name = Name::plain(
     "KEYWARD_ARGON2_MEMORY_KIB",
     "19456",
@@ -59,6 +64,8 @@ pub struct Passwords {
     pub min_length: usize,
     /// The least zxcvbn score: 0 to 4.
     pub min_strength: u8,
+    /// How many of one's last passwords are not taken again: 0 to 24.
+    pub history: usize,
     /// What one hash costs.
     pub argon2: Argon2,
     /// How many passwords are hashed at once: 1 to 256.
@@ -82,6 +89,7 @@ impl Passwords {
     pub(super) fn read(env: &mut Env) -> Option<Self> {
         let min_length = env.parsed(&MIN_LENGTH, parse::number(8..=64));
         let min_strength = env.parsed(&MIN_STRENGTH, parse::number(0..=4));
+        let history = env.parsed(&HISTORY, parse::number(0..=24));
         let argon2 = Argon2::read(env);
         let cores = parse::cores().clamp(1, 256);
         let hash_concurrency = env.parsed_or(&HASH_CONCURRENCY, cores, parse::number(1..=256));
@@ -89,6 +97,7 @@ impl Passwords {
         Some(Self {
             min_length: min_length?,
             min_strength: min_strength?,
+            history: history?,
             argon2: argon2?,
             hash_concurrency: hash_concurrency?,
             hash_queue_timeout: hash_queue_timeout?,
@@ -156,6 +165,7 @@ mod tests {
         for (name, below, least, most, beyond) in [
             (MIN_LENGTH, "7", "8", "64", "65"),
             (MIN_STRENGTH, "-1", "0", "4", "5"),
+            (HISTORY, "-1", "0", "24", "25"),
             (ARGON2_MEMORY, "7167", "7168", "1048576", "1048577"),
             (ARGON2_ITERATIONS, "0", "1", "20", "21"),
             (ARGON2_PARALLELISM, "0", "1", "16", "17"),

@@ -38,6 +38,11 @@ pub(super) const REFRESH_RECOVERY: Name = Name::plain(
     "on",
     "Whether a client whose answer was lost may refresh later than the grace: on or off",
 );
+pub(super) const SESSIONS_PER_USER: Name = Name::plain(
+    "KEYWARD_SESSIONS_PER_USER",
+    "20",
+    "How many sessions a user may have at once, 1 to 100; the one unused for longest gives way",
+);
 
 /// What a session's life may be at most. Browsers keep no cookie longer (RFC 6265bis).
 const LONGEST: u64 = 400 * 86_400;
@@ -60,6 +65,8 @@ pub struct Tokens {
     pub refresh_grace: TimeDelta,
     /// Whether a parent whose successor was never seen may be retried after the grace.
     pub refresh_recovery: bool,
+    /// How many sessions a user may have at once: 1 to 100.
+    pub sessions_per_user: u32,
 }
 
 impl Tokens {
@@ -74,6 +81,7 @@ impl Tokens {
         let refresh_absolute_ttl = env.parsed(&REFRESH_ABSOLUTE_TTL, time(1..=LONGEST));
         let refresh_grace = env.parsed(&REFRESH_GRACE, time(0..=60));
         let refresh_recovery = env.parsed(&REFRESH_RECOVERY, parse::switch);
+        let sessions_per_user = env.parsed(&SESSIONS_PER_USER, parse::number(1..=100));
         check_order(
             env,
             access_ttl.zip(refresh_grace),
@@ -88,6 +96,7 @@ impl Tokens {
             refresh_absolute_ttl: refresh_absolute_ttl?,
             refresh_grace: refresh_grace?,
             refresh_recovery: refresh_recovery?,
+            sessions_per_user: sessions_per_user?,
         })
     }
 }

@@ -21,15 +21,29 @@ pub enum Purpose {
     RefreshMac,
     /// Derives a refresh token from its parent.
     RefreshDerivation,
+    /// Tells our device tokens from garbage.
+    DeviceMac,
+    /// Names whose tries are counted.
+    ThrottleSubject,
 }
 
 impl Purpose {
+    /// Those of symmetric keys.
+    const SYMMETRIC: [Self; 4] = [
+        Self::RefreshMac,
+        Self::RefreshDerivation,
+        Self::DeviceMac,
+        Self::ThrottleSubject,
+    ];
+
     /// The word in the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::AccessToken => "access_token",
             Self::RefreshMac => "refresh_mac",
             Self::RefreshDerivation => "refresh_derivation",
+            Self::DeviceMac => "device_mac",
+            Self::ThrottleSubject => "throttle_subject",
         }
     }
 }
@@ -38,7 +52,9 @@ impl Purpose {
 #[derive(Debug, thiserror::Error)]
 pub enum RingError {
     /// No configured master key is the one that sealed it.
-    #[error("key {0} was sealed by master key {1}, which is not configured")]
+    #[error(
+        "key {0} was sealed by master key {1}, which is not configured; every replica needs the same"
+    )]
     NoMasterKey(KeyId, String),
     /// The master key of that name does not open it.
     #[error("key {0} cannot be opened by master key {1}: it is not the key that sealed it")]
@@ -55,6 +71,7 @@ pub enum RingError {
 }
 
 struct Symmetric {
+    purpose: Purpose,
     active_from: DateTime<Utc>,
     key: Zeroizing<[u8; 32]>,
 }
@@ -63,8 +80,7 @@ struct Symmetric {
 #[derive(Default)]
 pub struct KeyRing {
     signing: Vec<(DateTime<Utc>, SigningKey)>,
-    refresh_mac: Vec<Symmetric>,
-    refresh_derivation: Vec<Symmetric>,
+    symmetric: Vec<Symmetric>,
 }
 
 impl KeyRing {
@@ -76,9 +92,8 @@ impl KeyRing {
         }
         ring.signing
             .sort_by_key(|(active_from, key)| std::cmp::Reverse((*active_from, key.id)));
-        for keys in [&mut ring.refresh_mac, &mut ring.refresh_derivation] {
-            keys.sort_by_key(|key| std::cmp::Reverse(key.active_from));
-        }
+        ring.symmetric
+            .sort_by_key(|key| std::cmp::Reverse(key.active_from));
         Ok(ring)
     }
 
@@ -113,8 +128,8 @@ impl KeyRing {
             );
             made.push(sealed(row, master, &key, entropy)?);
         }
-        for purpose in [Purpose::RefreshMac, Purpose::RefreshDerivation] {
-            if self.symmetric(purpose).is_empty() {
+        for purpose in Purpose::SYMMETRIC {
+            if self.all(purpose).next().is_none() {
                 let key = Zeroizing::new(entropy.bytes::<32>());
                 let row = unsealed(purpose, "HS256", now, TimeDelta::zero(), entropy);
                 made.push(sealed(row, master, key.as_slice(), entropy)?);
@@ -154,7 +169,7 @@ impl KeyRing {
 
     /// The keys of a purpose, newest first.
     pub(super) fn all(&self, purpose: Purpose) -> impl Iterator<Item = &[u8; 32]> {
-        self.symmetric(purpose).iter().map(|key| &*key.key)
+        self.of(purpose).map(|key| &*key.key)
     }
 
     /// The key of a purpose that new values are made with.
@@ -163,22 +178,15 @@ impl KeyRing {
         purpose: Purpose,
         now: DateTime<Utc>,
     ) -> Result<&[u8; 32], RingError> {
-        let keys = self.symmetric(purpose);
-        let active = keys
-            .iter()
-            .find(|key| key.active_from <= now)
-            .or(keys.last());
-        active
-            .map(|key| &*key.key)
-            .ok_or(RingError::Missing(purpose))
+        let active = self.of(purpose).find(|key| key.active_from <= now);
+        let key = active.or_else(|| self.of(purpose).last());
+        key.map(|key| &*key.key).ok_or(RingError::Missing(purpose))
     }
 
-    fn symmetric(&self, purpose: Purpose) -> &[Symmetric] {
-        match purpose {
-            Purpose::AccessToken => &[],
-            Purpose::RefreshMac => &self.refresh_mac,
-            Purpose::RefreshDerivation => &self.refresh_derivation,
-        }
+    fn of(&self, purpose: Purpose) -> impl Iterator<Item = &Symmetric> {
+        self.symmetric
+            .iter()
+            .filter(move |key| key.purpose == purpose)
     }
 
     fn add(&mut self, row: &SealedKey, plain: &[u8]) -> Result<(), RingError> {
@@ -192,19 +200,18 @@ impl KeyRing {
             self.signing.push((row.active_from, key));
             return Ok(());
         }
-        let keys = match row.purpose.as_str() {
-            purpose if purpose == Purpose::RefreshMac.as_str() => &mut self.refresh_mac,
-            purpose if purpose == Purpose::RefreshDerivation.as_str() => {
-                &mut self.refresh_derivation
-            }
-            // A newer release's keys are passed over: a rollback must still start.
-            _ => return Ok(()),
-        };
-        let key = Zeroizing::new(<[u8; 32]>::try_from(plain).map_err(|_| unknown())?);
-        keys.push(Symmetric {
-            active_from: row.active_from,
-            key,
-        });
+        // A newer release's keys are passed over: a rollback must still start.
+        let known = Purpose::SYMMETRIC
+            .into_iter()
+            .find(|known| known.as_str() == row.purpose);
+        if let Some(purpose) = known {
+            let key = Zeroizing::new(<[u8; 32]>::try_from(plain).map_err(|_| unknown())?);
+            self.symmetric.push(Symmetric {
+                purpose,
+                active_from: row.active_from,
+                key,
+            });
+        }
         Ok(())
     }
 }

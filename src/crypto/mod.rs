@@ -1,20 +1,25 @@
 //! Secrets in, values out: password hashing, tokens, signing keys, sealing. No I/O; time is an argument.
 
 mod access_token;
+mod device_token;
 mod entropy;
 mod key_ring;
+mod opaque_token;
 mod password_hash;
 mod refresh_token;
 mod seal;
 mod signing_key;
+mod throttle_subject;
 
 pub use access_token::{AccessTokenRules, Issued, TokenFault, Verified};
+pub use device_token::DeviceToken;
 pub use entropy::OsEntropy;
-pub(crate) use key_ring::Purpose;
+use key_ring::Purpose;
 pub use key_ring::{KeyRing, RingError};
 pub use password_hash::{HashError, PasswordHasher};
 pub use refresh_token::RefreshToken;
 pub use signing_key::PublicKey;
+pub use throttle_subject::throttle_subject;
 
 /// Chooses the one cryptographic provider, before anything could choose another.
 pub fn install_provider() {

@@ -3,22 +3,20 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac::{self, HMAC_SHA256};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
-use subtle::ConstantTimeEq;
 use uuid::Uuid;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
+use super::opaque_token::Kind;
 use super::{KeyRing, Purpose, RingError};
 use crate::domain::SessionId;
 
-const PREFIX: &str = "kwr_";
-const SIGNED: usize = 16 + 4 + 32;
-const MAC: usize = 16;
-/// Characters after the prefix.
-const ENCODED: usize = 91;
+const KIND: Kind = Kind {
+    prefix: "kwr_",
+    length: 16 + 4 + 32,
+    purpose: Purpose::RefreshMac,
+};
 
 /// A refresh token. Prints without its secret.
 pub struct RefreshToken {
@@ -41,19 +39,8 @@ impl RefreshToken {
 
     /// Reads a token, if its MAC is by a key of the ring.
     pub fn parse(text: &str, ring: &KeyRing) -> Option<Self> {
-        let encoded = text
-            .strip_prefix(PREFIX)
-            .filter(|rest| rest.len() == ENCODED)?;
-        let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(encoded).ok()?);
-        let (signed, mac) = bytes.split_at_checked(SIGNED)?;
-        let ours = ring
-            .all(Purpose::RefreshMac)
-            .any(|key| mac_of(signed, key).ct_eq(mac).into());
-        ours.then(|| Self::from_signed(signed)).flatten()
-    }
-
-    fn from_signed(signed: &[u8]) -> Option<Self> {
-        let (id, rest) = signed.split_first_chunk::<16>()?;
+        let content = KIND.decode(text, ring)?;
+        let (id, rest) = content.split_first_chunk::<16>()?;
         let (generation, secret) = rest.split_first_chunk::<4>()?;
         Some(Self {
             session_id: Uuid::from_bytes(*id).into(),
@@ -64,17 +51,9 @@ impl RefreshToken {
 
     /// The text callers hold.
     pub fn encode(&self, ring: &KeyRing, now: DateTime<Utc>) -> Result<SecretString, RingError> {
-        let key = ring.active(Purpose::RefreshMac, now)?;
-        let mut bytes = Zeroizing::new(Vec::with_capacity(SIGNED + MAC));
-        bytes.extend_from_slice(self.session_id.uuid().as_bytes());
-        bytes.extend_from_slice(&self.generation.to_be_bytes());
-        bytes.extend_from_slice(self.secret.as_slice());
-        let mac = mac_of(&bytes, key);
-        bytes.extend_from_slice(&mac);
-        let mut encoded = URL_SAFE_NO_PAD.encode(&*bytes);
-        let text = format!("{PREFIX}{encoded}").into();
-        encoded.zeroize();
-        Ok(text)
+        let (id, generation) = (self.session_id.uuid(), self.generation.to_be_bytes());
+        let parts = [id.as_bytes(), generation.as_slice(), &*self.secret];
+        KIND.encode(&Zeroizing::new(parts.concat()), ring, now)
     }
 
     /// What the database keeps of it.
@@ -136,13 +115,4 @@ impl std::fmt::Debug for RefreshToken {
             self.session_id, self.generation
         )
     }
-}
-
-fn mac_of(signed: &[u8], key: &[u8; 32]) -> [u8; MAC] {
-    let mut context = hmac::Context::with_key(&hmac::Key::new(HMAC_SHA256, key));
-    context.update(PREFIX.as_bytes());
-    context.update(signed);
-    let mut mac = [0; MAC];
-    mac.copy_from_slice(&context.sign().as_ref()[..MAC]);
-    mac
 }

@@ -34,10 +34,20 @@ events! {
     AccountDeleted = "account_deleted", "success";
     /// Somebody changed their profile.
     ProfileChanged = "profile_changed", "success";
+    /// Somebody changed their password.
+    PasswordChanged = "password_changed", "success";
     /// A login was completed.
     LoggedIn = "logged_in", "success";
+    /// A login failed: a wrong password, or a disabled account. Without a user where there is no such account.
+    LoginFailed = "login_failed", "failure";
+    /// A wrong password was given inside a session.
+    PasswordRefused = "password_refused", "failure";
     /// A session was ended by its owner.
     LoggedOut = "logged_out", "success";
+    /// A session was ended from the list of one's sessions.
+    SessionRevoked = "session_revoked", "success";
+    /// The session unused for longest gave way to a new one.
+    SessionEvicted = "session_evicted", "success";
     /// A replaced refresh token came back within the grace from another address or program.
     RefreshedFromElsewhere = "refreshed_from_elsewhere", "success";
     /// The answer to a refresh was lost, and the client came back after the grace.

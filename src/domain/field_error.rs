@@ -45,6 +45,8 @@ field_codes! {
     TooLong = "too_long";
     /// A password too easy to guess; `params.strength` and `params.min`, both 0 to 4.
     TooWeak = "too_weak";
+    /// A password that was used before; `params.last` of them are refused.
+    PasswordReused = "password_reused";
     /// A password found on a list of common or breached ones.
     Breached = "breached";
 }

@@ -51,6 +51,10 @@ id!(
     EventId
 );
 id!(
+    /// A device or browser that somebody has logged in on.
+    DeviceId
+);
+id!(
     /// A key of the ring; a signing key's `kid`.
     KeyId
 );

@@ -62,6 +62,8 @@ pub struct PasswordPolicy {
     pub min_length: usize,
     /// Least strength as zxcvbn estimates it, 0 to 4.
     pub min_strength: u8,
+    /// How many of one's last passwords are not taken again, the one in use among them.
+    pub history: usize,
 }
 
 impl PasswordPolicy {
@@ -128,6 +130,7 @@ mod tests {
     const POLICY: PasswordPolicy = PasswordPolicy {
         min_length: 12,
         min_strength: 3,
+        history: 5,
     };
 
     fn refused(typed: &str) -> FieldCode {

@@ -48,6 +48,8 @@ codes! {
     WrongPassword = "wrong_password", "The password is wrong.";
     /// 404: no such thing, or not yours.
     NotFound = "not_found", "There is nothing here.";
+    /// 404: no such session, or not yours.
+    SessionNotFound = "session_not_found", "There is no such session.";
     /// 405: the path exists and does not know the method.
     MethodNotAllowed = "method_not_allowed", "The method is not allowed here.";
     /// 408: the request did not arrive, or was not answered, in time.
@@ -62,6 +64,8 @@ codes! {
     UnsupportedMediaType = "unsupported_media_type", "The body must be application/json.";
     /// 422: members that are wrong; `errors` lists them.
     ValidationFailed = "validation_failed", "Some fields are not valid.";
+    /// 429: too many guesses, or too many requests of a kind.
+    TooManyAttempts = "too_many_attempts", "Too many attempts. Try again later.";
     /// 500: a fault of ours.
     InternalError = "internal_error", "Something went wrong on our side.";
     /// 503: more work is waiting than can be done in time.
@@ -82,6 +86,14 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// Too many guesses: the seconds to wait.
+    pub fn too_many_attempts(retry_after: u32) -> Self {
+        Self {
+            retry_after: Some(retry_after),
+            ..Code::TooManyAttempts.into()
+        }
+    }
+
     /// Too busy: the work queue would take too long.
     pub fn overloaded() -> Self {
         Self {

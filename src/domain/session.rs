@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{SessionId, UserId};
+use super::{DeviceId, SessionId, UserId};
 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
@@ -53,6 +53,10 @@ words! {
         LoggedOut = "logged_out",
         /// A refresh token that had been replaced was shown again.
         RefreshTokenReused = "refresh_token_reused",
+        /// Its owner ended it from the list.
+        Revoked = "revoked",
+        /// Its owner signed in on more devices than may be signed in at once.
+        Evicted = "evicted",
     }
 }
 
@@ -63,6 +67,8 @@ pub struct Session {
     pub id: SessionId,
     /// Whose.
     pub user_id: UserId,
+    /// The device it was opened on.
+    pub device_id: DeviceId,
     /// Where its refresh token travels.
     pub transport: Transport,
     /// How it was opened.

@@ -90,6 +90,7 @@ mod tests {
         let policy = PasswordPolicy {
             min_length: 12,
             min_strength: 3,
+            history: 5,
         };
         let refusal = NewAccount::judge(form, &policy).unwrap_err();
         let pointers: Vec<_> = refusal

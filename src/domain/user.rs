@@ -50,6 +50,14 @@ impl Identifier {
     pub fn username(typed: &str) -> Result<Self, FieldError> {
         Username::parse(typed).map(Self::Username)
     }
+
+    /// What all its spellings have in common.
+    pub fn canonical(&self) -> &str {
+        match self {
+            Self::Email(email) => email.canonical(),
+            Self::Username(name) => name.as_str(),
+        }
+    }
 }
 
 /// What a password is compared with.
@@ -74,4 +82,15 @@ pub struct Proof {
     pub credential_version: i32,
     /// How it was proven.
     pub methods: Vec<AuthMethod>,
+}
+
+/// A password that was shown inside a session to be its own, and the credentials as they were then.
+#[derive(Clone)]
+pub struct Proven {
+    /// Whose.
+    pub user_id: UserId,
+    /// The PHC string it was compared with.
+    pub password_hash: String,
+    /// The version of the credentials.
+    pub version: i32,
 }

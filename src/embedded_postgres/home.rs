@@ -82,7 +82,7 @@ impl Home {
     fn taken(&self, pid: &str) -> String {
         format!(
             "another Keyward (pid {}) already uses {}: stop it, or set KEYWARD_DATA_DIR, or share \
-             its database by setting DATABASE_URL to the one in {}",
+             its database by setting DATABASE_URL to the one in {}, and the master key to its own",
             if pid.is_empty() { "unknown" } else { pid },
             self.dir.display(),
             self.connection().display()

@@ -11,7 +11,7 @@ mod views;
 use ipnet::IpNet;
 
 pub use middleware::{RequestSpan, edge};
-pub use routes::{ROUTES, configure};
+pub use routes::{MANAGEMENT_ROUTES, ROUTES, configure, configure_management};
 
 /// What the HTTP layer needs to know of its surroundings.
 #[derive(Debug, Clone)]

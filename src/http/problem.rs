@@ -42,13 +42,14 @@ fn status(code: Code) -> StatusCode {
         | Code::InvalidCredentials
         | Code::RefreshTokenInvalid => StatusCode::UNAUTHORIZED,
         Code::AccountDisabled | Code::WrongPassword => StatusCode::FORBIDDEN,
-        Code::NotFound => StatusCode::NOT_FOUND,
+        Code::NotFound | Code::SessionNotFound => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         Code::EmailTaken | Code::UsernameTaken => StatusCode::CONFLICT,
         Code::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Code::ValidationFailed => StatusCode::UNPROCESSABLE_ENTITY,
+        Code::TooManyAttempts => StatusCode::TOO_MANY_REQUESTS,
         Code::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
         Code::Overloaded | Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
     }

@@ -1,4 +1,4 @@
-//! Every route, in one table: what is served and what `ROUTES` says are the same by construction.
+//! Every route, in one table a listener: what is served and what the table says are the same by construction.
 
 use std::future::ready;
 
@@ -6,18 +6,18 @@ use actix_web::http::header;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpResponse, ResponseError};
 
-use super::handlers::{accounts, contract, health, keys, login, refresh, sessions};
+use super::handlers::{accounts, contract, health, keys, login, passwords, refresh, sessions};
 use super::problem::Problem;
 use crate::domain::Code;
 
 /// Builds the table. `HEAD` is answered wherever `GET` is (RFC 9110, section 9.3.2).
 macro_rules! routes {
-    ($($path:literal { $($method:ident => $handler:path),+ })+) => {
+    ($all:ident, $configure:ident: $($path:literal { $($method:ident => $handler:path),+ })+) => {
         /// Each path with its methods.
-        pub const ROUTES: &[(&str, &[&str])] = &[$(($path, &[$(stringify!($method)),+])),+];
+        pub const $all: &[(&str, &[&str])] = &[$(($path, &[$(stringify!($method)),+])),+];
 
         /// Adds every route to the application.
-        pub fn configure(config: &mut ServiceConfig) {
+        pub fn $configure(config: &mut ServiceConfig) {
             $({
                 let resource = web::resource($path);
                 $(let resource = routes!(@add resource, $method, $handler);)+
@@ -31,18 +31,30 @@ macro_rules! routes {
         $resource.route(web::get().to($handler)).route(web::head().to($handler))
     };
     (@add $resource:ident, POST, $handler:path) => { $resource.route(web::post().to($handler)) };
+    (@add $resource:ident, DELETE, $handler:path) => { $resource.route(web::delete().to($handler)) };
     (@add $resource:ident, PATCH, $handler:path) => { $resource.route(web::patch().to($handler)) };
 }
 
 routes! {
+    ROUTES, configure:
     "/v1/auth/signup" { POST => accounts::sign_up }
     "/v1/auth/login" { POST => login::log_in }
     "/v1/auth/refresh" { POST => refresh::refresh }
     "/v1/auth/logout" { POST => sessions::log_out }
     "/v1/me" { GET => accounts::me, PATCH => accounts::change_profile }
+    "/v1/me/password" { POST => passwords::change }
+    "/v1/me/sessions" { GET => sessions::list, DELETE => sessions::end_all }
+    "/v1/me/sessions/others" { DELETE => sessions::end_others }
+    "/v1/me/sessions/{id}" { DELETE => sessions::end_one }
     "/v1/me/delete" { POST => accounts::delete }
     "/.well-known/jwks.json" { GET => keys::published }
     "/openapi.yaml" { GET => contract::openapi }
+    "/health/live" { GET => health::live }
+    "/health/ready" { GET => health::ready }
+}
+
+routes! {
+    MANAGEMENT_ROUTES, configure_management:
     "/health/live" { GET => health::live }
     "/health/ready" { GET => health::ready }
 }

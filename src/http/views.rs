@@ -56,7 +56,7 @@ pub(super) struct SessionView {
 }
 
 impl SessionView {
-    fn new(session: Session, expires_at: DateTime<Utc>, current: bool) -> Self {
+    pub(super) fn new(session: Session, expires_at: DateTime<Utc>, current: bool) -> Self {
         Self {
             id: session.id,
             current,
@@ -83,6 +83,7 @@ pub(super) struct AuthenticatedView {
     expires_in: i64,
     refresh_token: String,
     refresh_expires_in: i64,
+    device_token: String,
     session: SessionView,
     user: UserView,
 }
@@ -96,6 +97,7 @@ impl From<Authenticated> for AuthenticatedView {
             expires_in: signed_in.access.expires_in,
             refresh_token: signed_in.refresh_token.expose_secret().to_owned(),
             refresh_expires_in: signed_in.refresh_expires_in,
+            device_token: signed_in.device_token.expose_secret().to_owned(),
             session: SessionView::new(signed_in.session, signed_in.session_expires_at, true),
             user: signed_in.user.into(),
         }

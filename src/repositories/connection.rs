@@ -8,7 +8,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, PgPool, Postgres};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::{DbError, Health, Keys, SecurityEvents, Sessions, Users};
+use super::{DbError, Health, Keys, PasswordHistory, SecurityEvents, Sessions, Throttles, Users};
 
 /// A connection and its repositories.
 pub struct Conn {
@@ -74,6 +74,16 @@ impl Conn {
     /// Sessions.
     pub fn sessions(&mut self) -> Sessions<'_> {
         Sessions(self)
+    }
+
+    /// Passwords that were replaced.
+    pub fn password_history(&mut self) -> PasswordHistory<'_> {
+        PasswordHistory(self)
+    }
+
+    /// Counted tries.
+    pub fn throttles(&mut self) -> Throttles<'_> {
+        Throttles(self)
     }
 
     /// Security events.

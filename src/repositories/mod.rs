@@ -4,9 +4,11 @@
 mod connection;
 mod error;
 mod keys;
+mod password_history;
 mod schema;
 mod security_events;
 mod sessions;
+mod throttles;
 mod users;
 
 use std::time::Duration;
@@ -17,9 +19,11 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 pub use connection::{Conn, Tx};
 pub use error::DbError;
 pub use keys::Keys;
+pub use password_history::PasswordHistory;
 pub use schema::{Health, SchemaState};
 pub use security_events::SecurityEvents;
-pub use sessions::{NewSession, Rotation, Sessions, SignedIn};
+pub use sessions::{Alive, NewSession, Rotation, Sessions, SignedIn};
+pub use throttles::{Subject, Throttles, Tries};
 pub use users::{NewUser, Users};
 
 /// Longest wait for the database, getting a connection included.

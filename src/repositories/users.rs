@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use super::{Conn, DbError};
 use crate::domain::{
-    Change, Credentials, DisplayName, Identifier, Locale, NewAccount, ProfileChange, SessionId,
-    User, UserId, Username,
+    Change, Credentials, DisplayName, Identifier, Locale, NewAccount, ProfileChange, Proven,
+    SessionId, User, UserId, Username,
 };
 
 /// An account to be added.
@@ -81,13 +81,23 @@ impl Users<'_> {
             .map(Into::into))
     }
 
-    /// Keeps a session's user from being deleted until the transaction ends; `None` when there is no such session.
-    /// Whoever writes to a session and then adds a row that refers to its user takes this first, so that everybody
-    /// locks users before sessions.
+    /// Holds a user's row until the transaction ends: see `hold_owner`.
+    pub async fn hold(self, id: UserId) -> Result<(), DbError> {
+        let (connection, bound) = self.0.statement()?;
+        let statement = sqlx::query!(
+            "select from users where id = $1 for no key update",
+            id.uuid()
+        );
+        bound.run(statement.execute(connection)).await?;
+        Ok(())
+    }
+
+    /// Holds the row of a session's user until the transaction ends; `None` when there is no such session. Whoever ends
+    /// sessions takes it first, so that everybody locks users before sessions, and one after the other.
     pub async fn hold_owner(self, session: SessionId) -> Result<Option<UserId>, DbError> {
         let (connection, bound) = self.0.statement()?;
         let statement = sqlx::query_scalar!(
-            "select u.id from users u join sessions s on s.user_id = u.id where s.id = $1 for key share of u",
+            "select u.id from users u join sessions s on s.user_id = u.id where s.id = $1 for no key update of u",
             session.uuid(),
         );
         Ok(bound
@@ -104,6 +114,30 @@ impl Users<'_> {
             id.uuid(),
             seen,
             hash,
+        );
+        Ok(bound
+            .run(statement.execute(connection))
+            .await?
+            .rows_affected()
+            == 1)
+    }
+
+    /// Replaces the password and voids what was proven by the old one, unless it has changed meanwhile.
+    pub async fn change_password(
+        self,
+        seen: &Proven,
+        hash: &str,
+        now: DateTime<Utc>,
+    ) -> Result<bool, DbError> {
+        let (connection, bound) = self.0.statement()?;
+        let statement = sqlx::query!(
+            "update users set password_hash = $3, credential_version = credential_version + 1, updated_at = $4
+             where id = $1 and password_hash = $2 and credential_version = $5 and disabled_at is null",
+            seen.user_id.uuid(),
+            seen.password_hash,
+            hash,
+            now,
+            seen.version,
         );
         Ok(bound
             .run(statement.execute(connection))
@@ -153,13 +187,15 @@ impl Users<'_> {
             .map(Into::into))
     }
 
-    /// Deletes the account and all that hangs on it, unless the password has changed meanwhile.
-    pub async fn delete(self, id: UserId, seen: &str) -> Result<bool, DbError> {
+    /// Deletes the account and all that hangs on it, unless its credentials have changed meanwhile.
+    pub async fn delete(self, seen: &Proven) -> Result<bool, DbError> {
         let (connection, bound) = self.0.statement()?;
         let statement = sqlx::query!(
-            "delete from users where id = $1 and password_hash = $2",
-            id.uuid(),
-            seen
+            "delete from users
+             where id = $1 and password_hash = $2 and credential_version = $3 and disabled_at is null",
+            seen.user_id.uuid(),
+            seen.password_hash,
+            seen.version,
         );
         Ok(bound
             .run(statement.execute(connection))

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{Authenticated, Caller, Error, Result, Seams, Sessions};
+use super::sessions::Opening;
+use super::{Authenticated, Caller, Error, Passwords, Result, Seams, Sessions};
 use crate::crypto::PasswordHasher;
 use crate::domain::{
     AuthMethod, ClientInfo, Code, EventKind, NewAccount, Password, PasswordPolicy, ProfileChange,
-    Proof, SignUpForm, Transport, User, UserId,
+    Proof, Proven, SignUpForm, Transport, User, UserId,
 };
-use crate::repositories::{Db, DbError, NewUser};
+use crate::repositories::{Db, DbError, NewUser, Tx};
 
 /// Every account begins with this version of its credentials; the column's default says the same.
 const FIRST_VERSION: i32 = 1;
@@ -17,6 +18,7 @@ const FIRST_VERSION: i32 = 1;
 pub struct Accounts {
     db: Db,
     hasher: PasswordHasher,
+    passwords: Arc<Passwords>,
     policy: PasswordPolicy,
     sessions: Arc<Sessions>,
     seams: Seams,
@@ -27,6 +29,7 @@ impl Accounts {
     pub fn new(
         db: Db,
         hasher: PasswordHasher,
+        passwords: Arc<Passwords>,
         policy: PasswordPolicy,
         sessions: Arc<Sessions>,
         seams: Seams,
@@ -34,6 +37,7 @@ impl Accounts {
         Self {
             db,
             hasher,
+            passwords,
             policy,
             sessions,
             seams,
@@ -74,10 +78,14 @@ impl Accounts {
             .seams
             .event(EventKind::AccountCreated, Some(id), None, client, now);
         tx.security_events().add(&event).await?;
-        let opened = self
-            .sessions
-            .open(&mut tx, &proof, transport, client, now)
-            .await?;
+        let opening = Opening {
+            proof: &proof,
+            device_id: None,
+            transport,
+            client,
+            now,
+        };
+        let opened = self.sessions.open(&mut tx, opening).await?;
         tx.commit().await?;
         Ok(opened)
     }
@@ -116,15 +124,14 @@ impl Accounts {
         password: Password,
         client: &ClientInfo,
     ) -> Result<()> {
-        let user_id = caller.user().id;
-        let mut tx = loop {
-            let stored = self.prove(user_id, password.clone()).await?;
-            let mut tx = self.db.begin().await?;
-            if tx.users().delete(user_id, &stored).await? {
-                break tx;
-            }
-            // The hash was replaced while the password was compared with it: compare again.
+        let passwords = &self.passwords;
+        let proven = passwords.prove(caller, password.clone(), client).await?;
+        let delete = async |tx: &mut Tx, proven: &Proven| -> Result<bool> {
+            Ok(tx.users().delete(proven).await?)
         };
+        let (mut tx, _) = passwords
+            .with_proof(caller, password, client, proven, delete)
+            .await?;
         let now = self.seams.clock.now();
         // The row outlives the account it was about, so it names none.
         let event = self
@@ -132,20 +139,6 @@ impl Accounts {
             .event(EventKind::AccountDeleted, None, None, client, now);
         tx.security_events().add(&event).await?;
         Ok(tx.commit().await?)
-    }
-
-    /// The stored hash, once the password has been shown to be its own.
-    async fn prove(&self, user_id: UserId, password: Password) -> Result<String> {
-        let known = self
-            .db
-            .conn()
-            .await?
-            .users()
-            .credentials_of(user_id)
-            .await?;
-        let stored = known.ok_or(Code::SessionEnded)?.password_hash;
-        let right = self.hasher.verify(password, stored.as_deref()).await?;
-        Ok(stored.filter(|_| right).ok_or(Code::WrongPassword)?)
     }
 }
 

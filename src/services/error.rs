@@ -40,10 +40,17 @@ impl std::fmt::Display for Error {
     }
 }
 
-/// An error with everything that caused it.
-fn chain(error: &dyn std::error::Error) -> String {
+/// An error with everything that caused it, each told once.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+    causes.fold(error.to_string(), |text, cause| {
+        let cause = cause.to_string();
+        if text.ends_with(&cause) {
+            text
+        } else {
+            format!("{text}: {cause}")
+        }
+    })
 }
 
 impl From<Refusal> for Error {

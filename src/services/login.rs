@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{Authenticated, Result, Seams, Sessions};
+use super::sessions::Opening;
+use super::throttle::{Guess, Reservation};
+use super::{Authenticated, Result, Seams, Sessions, Throttle, note_alone};
 use crate::crypto::PasswordHasher;
 use crate::domain::{
-    AuthMethod, ClientInfo, Code, Credentials, Identifier, Password, Proof, Transport,
+    AuthMethod, ClientInfo, Code, Credentials, DeviceId, EventKind, Identifier, Password, Proof,
+    Transport,
 };
 use crate::repositories::Db;
 
@@ -17,45 +20,58 @@ pub struct LogIn {
     pub password: Password,
     /// Where the refresh token is to travel.
     pub transport: Transport,
+    /// What the device says of itself.
+    pub device_token: Option<String>,
 }
 
 /// Logs people in.
 pub struct Login {
     db: Db,
     hasher: PasswordHasher,
+    throttle: Arc<Throttle>,
     sessions: Arc<Sessions>,
     seams: Seams,
 }
 
+/// A login under way: whose it is, and what was counted for it.
+struct Attempt<'a> {
+    known: Option<Credentials>,
+    device_id: Option<DeviceId>,
+    account: Guess<'a>,
+    reserved: Reservation,
+    client: &'a ClientInfo,
+}
+
 impl Login {
     /// Over the accounts and the one door.
-    pub fn new(db: Db, hasher: PasswordHasher, sessions: Arc<Sessions>, seams: Seams) -> Self {
+    pub fn new(
+        db: Db,
+        hasher: PasswordHasher,
+        throttle: Arc<Throttle>,
+        sessions: Arc<Sessions>,
+        seams: Seams,
+    ) -> Self {
         Self {
             db,
             hasher,
+            throttle,
             sessions,
             seams,
         }
     }
 
-    /// Compares the password and opens a session. An account that does not exist costs the same work and gets the
-    /// same answer as a wrong password.
+    /// Compares the password and opens a session. An account that does not exist is counted alike, costs the same
+    /// work and gets the same answer as a wrong password.
     pub async fn log_in(&self, login: LogIn, client: &ClientInfo) -> Result<Authenticated> {
         let LogIn {
             who,
             password,
             transport,
+            device_token,
         } = login;
-        let known = self.db.conn().await?.users().credentials(&who).await?;
-        let stored = known
-            .as_ref()
-            .and_then(|known| known.password_hash.as_deref());
-        let right = self.hasher.verify(password.clone(), stored).await?;
-        let known = known.filter(|_| right).ok_or(Code::InvalidCredentials)?;
-        if known.disabled {
-            return Err(Code::AccountDisabled.into());
-        }
-        let rehashed = self.rehashed(&known, password).await;
+        let attempt = self.begin(&who, device_token.as_deref(), client).await?;
+        let known = self.compare(&attempt, password.clone()).await?;
+        let rehashed = self.rehashed(known, password).await;
         let now = self.seams.clock.now();
         let methods = vec![AuthMethod::Password];
         let proof = Proof {
@@ -63,16 +79,90 @@ impl Login {
             credential_version: known.version,
             methods,
         };
+        let opening = Opening {
+            proof: &proof,
+            device_id: attempt.device_id,
+            transport,
+            client,
+            now,
+        };
         let mut tx = self.db.begin().await?;
-        let opened = self
-            .sessions
-            .open(&mut tx, &proof, transport, client, now)
-            .await?;
+        let opened = self.sessions.open(&mut tx, opening).await?;
         if let (Some(hash), Some(seen)) = (rehashed, &known.password_hash) {
             tx.users().rehash(known.user_id, seen, &hash).await?;
         }
+        self.throttle.clear(&mut tx, &attempt.account).await?;
         tx.commit().await?;
         Ok(opened)
+    }
+
+    /// Finds the account, and counts the try.
+    async fn begin<'a>(
+        &self,
+        who: &'a Identifier,
+        device_token: Option<&str>,
+        client: &'a ClientInfo,
+    ) -> Result<Attempt<'a>> {
+        let known = self.db.conn().await?.users().credentials(who).await?;
+        let device_id = known
+            .as_ref()
+            .and_then(|known| self.known_device(known, device_token?));
+        let account = match (&known, device_id) {
+            (Some(_), Some(device)) => Guess::KnownDevice(device),
+            (Some(known), None) => Guess::Account(known.user_id),
+            (None, _) => Guess::NoAccount(who),
+        };
+        let source = client.ip.map(Guess::Source);
+        // The address first: one that has used up its own tries reaches no account's.
+        let guesses: Vec<&Guess<'_>> = source.iter().chain([&account]).collect();
+        let reserved = self.throttle.reserve(&guesses).await?;
+        Ok(Attempt {
+            known,
+            device_id,
+            account,
+            reserved,
+            client,
+        })
+    }
+
+    /// The account, if the password is its own and it may sign in.
+    async fn compare<'a>(
+        &self,
+        attempt: &'a Attempt<'_>,
+        password: Password,
+    ) -> Result<&'a Credentials> {
+        let known = attempt.known.as_ref();
+        let stored = known.and_then(|known| known.password_hash.as_deref());
+        let compared = self.hasher.verify(password, stored).await;
+        let may_enter = known.filter(|known| matches!(compared, Ok(true)) && !known.disabled);
+        if may_enter.is_some() || compared.is_err() {
+            // Right, or not compared at all: it was no guess.
+            self.throttle.give_back(&attempt.reserved).await?;
+        }
+        if let Some(known) = may_enter {
+            return Ok(known);
+        }
+        let right = compared?;
+        // The trace is durable before the answer. There is one also where there is no account: the work is the same, and
+        // how many there can be is bounded by what is counted.
+        let (kind, user_id) = (EventKind::LoginFailed, known.map(|known| known.user_id));
+        let now = self.seams.clock.now();
+        let event = self.seams.event(kind, user_id, None, attempt.client, now);
+        note_alone(&self.db, event).await?;
+        Err(if right {
+            Code::AccountDisabled
+        } else {
+            Code::InvalidCredentials
+        }
+        .into())
+    }
+
+    /// The device, if its token is of this user and of these credentials.
+    fn known_device(&self, known: &Credentials, device_token: &str) -> Option<DeviceId> {
+        let now = self.seams.clock.now();
+        let device = self.sessions.device(device_token, now)?;
+        let fits = device.user_id == known.user_id && device.credential_version == known.version;
+        fits.then_some(device.device_id)
     }
 
     /// A hash by today's parameters, where the stored one is by others. Nobody's login fails for want of it.

@@ -1,28 +1,34 @@
 //! Use cases. A public method begins and commits its transaction; nothing slow runs while one is open.
 //!
-//! Services use each other one way only: `keys → sessions → {refresh, login, accounts}`.
+//! Services use each other one way only: `keys → {throttle, sessions} → {refresh, login, accounts}`.
 
 mod accounts;
 mod error;
 mod health;
 mod keys;
 mod login;
+mod passwords;
 mod refresh;
 mod sessions;
+mod throttle;
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
 use crate::domain::{ClientInfo, Clock, Entropy, Event, EventId, EventKind, SessionId, UserId};
+use crate::repositories::Db;
 
 pub use accounts::Accounts;
+pub(crate) use error::chain;
 pub use error::{Error, Result};
 pub use health::Health;
 pub use keys::Keys;
 pub use login::{LogIn, Login};
+pub use passwords::{PasswordChange, Passwords};
 pub use refresh::Refresh;
-pub use sessions::{Authenticated, Caller, LogOut, Sessions};
+pub use sessions::{Authenticated, Caller, ListedSession, LogOut, SessionLimits, Sessions};
+pub use throttle::Throttle;
 
 /// What differs between production and a test.
 #[derive(Clone)]
@@ -54,6 +60,18 @@ impl Seams {
     }
 }
 
+/// Writes an event that nothing else happens with. Whom it is about may have left meanwhile; then it names nobody.
+async fn note_alone(db: &Db, mut event: Event<'_>) -> Result<()> {
+    let mut conn = db.conn().await?;
+    match conn.security_events().add(&event).await {
+        Err(error) if error.is_on("security_events_user_id_fkey") => {
+            event.user_id = None;
+            Ok(conn.security_events().add(&event).await?)
+        }
+        outcome => Ok(outcome?),
+    }
+}
+
 /// Every use case there is.
 #[derive(Clone)]
 pub struct Services {
@@ -61,6 +79,10 @@ pub struct Services {
     pub accounts: Arc<Accounts>,
     /// Logging in.
     pub login: Arc<Login>,
+    /// One's own password.
+    pub passwords: Arc<Passwords>,
+    /// Counted guesses.
+    pub throttle: Arc<Throttle>,
     /// Refreshing.
     pub refresh: Arc<Refresh>,
     /// Sessions: opening, authenticating, ending.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::error::refuse_and_keep;
+use super::sessions::Cause;
 use super::{Authenticated, Keys, Result, Seams, Sessions};
 use crate::crypto::RefreshToken;
 use crate::domain::{
@@ -179,10 +180,15 @@ impl Refresh {
     }
 
     async fn end_stolen<T>(&self, attempt: &Attempt<'_>) -> Result<T> {
-        let (id, reason) = (attempt.token.session_id, EndReason::RefreshTokenReused);
+        let reason = EndReason::RefreshTokenReused;
+        let cause = Cause {
+            reason,
+            client: attempt.client,
+            now: attempt.now,
+        };
         let mut tx = self.db.begin().await?;
         self.sessions
-            .end(&mut tx, id, reason, attempt.client, attempt.now)
+            .end(&mut tx, attempt.token.session_id, cause)
             .await?;
         refuse_and_keep(tx, Code::RefreshTokenInvalid).await
     }

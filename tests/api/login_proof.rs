@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use futures_util::future::join;
 use keyward::crypto::OsEntropy;
-use keyward::domain::{AuthMethod, ClientInfo, Proof, SessionId, Transport};
+use keyward::domain::{AuthMethod, ClientInfo, DeviceId, Proof, SessionId, Transport};
 use keyward::repositories::{Db, NewSession};
 use serde_json::Value;
 
@@ -21,6 +21,7 @@ async fn open(ann: &Person<'_>) -> bool {
     let new = NewSession {
         id: SessionId::new(now, &OsEntropy),
         proof: &proof,
+        device_id: DeviceId::new(now, &OsEntropy),
         transport: Transport::Body,
         digest: [0; 32],
         absolute_expires_at: now + TimeDelta::days(30),

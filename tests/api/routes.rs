@@ -112,7 +112,7 @@ async fn what_is_almost_a_path_is_not_found_and_gives_nothing_away() {
         "/v1/%256de",
         "/v1/../metrics",
         "/metrics",
-        "/v1/me/sessions",
+        "/v1/me/passkeys",
         "/v1/admin",
         "/.env",
         "/v1/auth",

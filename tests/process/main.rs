@@ -13,5 +13,6 @@
 mod crash;
 mod keyward;
 mod lifecycle;
+mod management;
 mod secrets;
 mod startup;

@@ -333,6 +333,7 @@ fn a_second_factor_is_told_in_amr_and_acr() {
     let session = Session {
         id: Uuid::nil().into(),
         user_id: Uuid::nil().into(),
+        device_id: Uuid::nil().into(),
         transport: Transport::Body,
         auth_methods: vec![AuthMethod::Password, AuthMethod::Otp],
         created_at: signer.now,

@@ -10,6 +10,7 @@ fn hasher(threads: usize, memory_kib: u32, wait: Duration) -> PasswordHasher {
     let config = config::Passwords {
         min_length: 12,
         min_strength: 3,
+        history: 5,
         argon2: config::Argon2 {
             memory_kib,
             iterations: 2,

@@ -16,6 +16,7 @@ pub(in crate::http) struct LoginBody {
     email: Option<String>,
     username: Option<String>,
     password: String,
+    device_token: Option<String>,
     #[serde(default)]
     token_transport: TokenTransport,
 }
@@ -45,6 +46,7 @@ impl LoginBody {
                 who,
                 password,
                 transport: self.token_transport.into(),
+                device_token: self.device_token,
             }),
             _ => Err(errors.into()),
         }

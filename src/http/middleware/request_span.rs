@@ -42,12 +42,10 @@ impl RootSpanBuilder for RequestSpan {
         match outcome {
             Ok(response) => {
                 let status = response.status().as_u16();
-                let elapsed_ms = response
-                    .request()
-                    .extensions()
-                    .get::<Mark>()
-                    .map(|mark| mark.started.elapsed().as_secs_f64() * 1000.0);
-                tracing::info!(status, elapsed_ms, "answered");
+                let elapsed_us = response.request().extensions().get::<Mark>().map(|mark| {
+                    u64::try_from(mark.started.elapsed().as_micros()).unwrap_or(u64::MAX)
+                });
+                tracing::info!(status, elapsed_us, "answered");
             }
             Err(error) => {
                 // Not its response, which can be taken only once.

@@ -1,17 +1,20 @@
 //! Sessions, and the refresh token each holds. What a shown token means is decided above; here the swap is made
 //! only when the row still is what the decision was made on.
 
+mod of_user;
 mod row;
 
 use chrono::{DateTime, Utc};
 use ipnet::IpNet;
 
+pub use of_user::Alive;
 pub use row::SignedIn;
 use row::{SignedInRow, read};
 
 use super::{Conn, DbError};
 use crate::domain::{
-    ClientInfo, EndReason, HeldToken, Proof, RefreshRules, SessionId, ShownToken, Transport,
+    ClientInfo, DeviceId, EndReason, HeldToken, Proof, RefreshRules, SessionId, ShownToken,
+    Transport,
 };
 
 /// A session to be opened.
@@ -20,6 +23,8 @@ pub struct NewSession<'a> {
     pub id: SessionId,
     /// What was proven: only while the credentials still are of its version is the session made.
     pub proof: &'a Proof,
+    /// The device it is opened on.
+    pub device_id: DeviceId,
     /// Where its refresh token travels.
     pub transport: Transport,
     /// Of its first refresh token.
@@ -54,23 +59,25 @@ macro_rules! signed_in {
         sqlx::query_as!(
             SignedInRow,
             $before
-                + r#" s.id as "id!", s.transport as "transport!", s.auth_methods as "auth_methods!",
+                + r#" s.id as "id!", coalesce(s.device_id, s.id) as "device_id!", s.transport as "transport!", s.auth_methods as "auth_methods!",
                 s.created_at as "created_at!", s.last_seen_at as "last_seen_at!",
                 s.absolute_expires_at as "absolute_expires_at!", s.ended_at as "ended_at?",
-                s.ip_address as "ip_address?: IpNet", s.user_agent as "user_agent?",
+                s.ip_address as "ip_address?: ipnet::IpNet", s.user_agent as "user_agent?",
                 s.generation as "generation!", s.current_digest as "current_digest!",
                 s.parent_digest as "parent_digest?", s.salt as "salt?", s.rotated_at as "rotated_at!",
                 s.seen as "seen!", s.seen_elsewhere as "seen_elsewhere!",
                 u.id as "user_id!", u.email as "email?", u.email_verified_at as "email_verified_at?",
                 u.username as "username?", u.display_name as "display_name?", u.locale as "locale?",
                 u.two_factor_enabled_at as "two_factor_enabled_at?", u.roles as "roles!",
-                u.disabled_at as "disabled_at?", u.created_at as "user_created_at!",
+                u.disabled_at as "disabled_at?", u.credential_version as "credential_version!", u.created_at as "user_created_at!",
                 u.updated_at as "user_updated_at!", u.last_login_at as "last_login_at?" "#
                 + $after,
             $($argument),+
         )
     };
 }
+
+use signed_in;
 
 /// Statements on `sessions`.
 pub struct Sessions<'c>(pub(super) &'c mut Conn);
@@ -94,8 +101,8 @@ impl Sessions<'_> {
                  returning *
              ), s as (
                  insert into sessions (id, user_id, transport, auth_methods, created_at, last_seen_at,
-                     rotated_at, absolute_expires_at, ip_address, user_agent, current_digest)
-                 select $1, u.id, $5, $6, $3, $3, $3, $7, $8, $9, $10 from u
+                     rotated_at, absolute_expires_at, ip_address, user_agent, current_digest, device_id)
+                 select $1, u.id, $5, $6, $3, $3, $3, $7, $8, $9, $10, $11 from u
                  returning *
              )
              select",
@@ -110,6 +117,7 @@ impl Sessions<'_> {
             new.client.ip.map(IpNet::from) as Option<IpNet>,
             new.client.user_agent,
             &new.digest,
+            new.device_id.uuid(),
         );
         read(bound.run(statement.fetch_optional(connection)).await?)
     }

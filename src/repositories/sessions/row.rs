@@ -16,6 +16,8 @@ pub struct SignedIn {
     pub user: User,
     /// Whether the account is switched off.
     pub user_disabled: bool,
+    /// The version of its credentials.
+    pub credential_version: i32,
     /// The refresh token, for the judgement.
     pub held: HeldToken,
     /// What the current token was derived with.
@@ -27,6 +29,7 @@ pub struct SignedIn {
 /// One row of the statements that give a session.
 pub(super) struct SignedInRow {
     pub(super) id: Uuid,
+    pub(super) device_id: Uuid,
     pub(super) transport: String,
     pub(super) auth_methods: Vec<String>,
     pub(super) created_at: DateTime<Utc>,
@@ -51,6 +54,7 @@ pub(super) struct SignedInRow {
     pub(super) two_factor_enabled_at: Option<DateTime<Utc>>,
     pub(super) roles: Vec<String>,
     pub(super) disabled_at: Option<DateTime<Utc>>,
+    pub(super) credential_version: i32,
     pub(super) user_created_at: DateTime<Utc>,
     pub(super) user_updated_at: DateTime<Utc>,
     pub(super) last_login_at: Option<DateTime<Utc>>,
@@ -61,13 +65,14 @@ pub(super) fn read(row: Option<SignedInRow>) -> Result<Option<SignedIn>, DbError
 }
 
 impl SignedInRow {
-    fn read(self) -> Result<SignedIn, DbError> {
+    pub(super) fn read(self) -> Result<SignedIn, DbError> {
         let session = self.session()?;
         Ok(SignedIn {
             held: self.held(&session)?,
             salt: self.salt.as_deref().map(digest).transpose()?,
             seen_elsewhere: self.seen_elsewhere,
             user_disabled: self.disabled_at.is_some(),
+            credential_version: self.credential_version,
             session,
             user: self.user(),
         })
@@ -86,6 +91,7 @@ impl SignedInRow {
         Ok(Session {
             id: self.id.into(),
             user_id: self.user_id.into(),
+            device_id: self.device_id.into(),
             transport,
             auth_methods,
             created_at: self.created_at,

@@ -42,6 +42,11 @@ impl TestApp {
         Self::with(|_| {}).await
     }
 
+    /// Starts with guesses counted, which most tests have too many of.
+    pub(crate) async fn guarded() -> Self {
+        Self::with(|config| config.throttle.enabled = true).await
+    }
+
     /// Starts with a changed configuration.
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let database = Rc::new(TestDatabase::create().await);
@@ -254,6 +259,7 @@ pub(crate) fn config(database_url: &str) -> Config {
     let mut config = Config::read(variables).unwrap();
     // Debug builds hash slowly, and some tests start many at once.
     config.passwords.hash_queue_timeout = Duration::from_secs(30);
+    config.throttle.enabled = false;
     config.passwords.argon2 = Argon2 {
         memory_kib: 8,
         iterations: 1,

@@ -1,4 +1,9 @@
-//! Sessions: the one door every way in ends at, the look-up behind every authenticated call, and the way out.
+//! Sessions: the one door every way in ends at, and the look-up behind every authenticated call.
+
+mod ending;
+
+pub(super) use ending::Cause;
+pub use ending::{ListedSession, LogOut};
 
 use std::sync::Arc;
 
@@ -6,10 +11,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::SecretString;
 
 use super::{Keys, Result, Seams};
-use crate::crypto::{AccessTokenRules, Issued, RefreshToken};
+use crate::crypto::{AccessTokenRules, DeviceToken, Issued, RefreshToken};
 use crate::domain::{
-    ClientInfo, Code, EndReason, EventKind, Proof, RefreshRules, Session, SessionId, Transport,
-    User,
+    ClientInfo, Code, DeviceId, EventKind, Proof, RefreshRules, Session, SessionId, Transport, User,
 };
 use crate::repositories::{Db, NewSession, SignedIn, Tx};
 
@@ -21,6 +25,8 @@ pub struct Authenticated {
     pub refresh_token: SecretString,
     /// Seconds until the session ends if it is not refreshed again.
     pub refresh_expires_in: i64,
+    /// Says that this user has logged in on this device.
+    pub device_token: SecretString,
     /// The session.
     pub session: Session,
     /// When it ends if it is not refreshed again.
@@ -52,13 +58,27 @@ impl Caller {
     }
 }
 
-/// What somebody logs out with. Whatever of it proves a session ends that session.
-#[derive(Default)]
-pub struct LogOut<'a> {
-    /// An access token, expired or not.
-    pub access_token: Option<&'a str>,
-    /// A refresh token.
-    pub refresh_token: Option<&'a str>,
+/// A session to be opened.
+pub(super) struct Opening<'a> {
+    /// What was proven.
+    pub(super) proof: &'a Proof,
+    /// The device, where it is a known one.
+    pub(super) device_id: Option<DeviceId>,
+    /// Where the refresh token is to travel.
+    pub(super) transport: Transport,
+    /// Who asks.
+    pub(super) client: &'a ClientInfo,
+    /// Now.
+    pub(super) now: DateTime<Utc>,
+}
+
+/// How long and how many.
+#[derive(Debug, Clone, Copy)]
+pub struct SessionLimits {
+    /// Ends a session however active it is.
+    pub absolute_ttl: TimeDelta,
+    /// How many a person may have at once.
+    pub per_user: u32,
 }
 
 /// Opens, authenticates and ends sessions.
@@ -68,17 +88,17 @@ pub struct Sessions {
     rules: RefreshRules,
     seams: Seams,
     tokens: AccessTokenRules,
-    absolute_ttl: TimeDelta,
+    limits: SessionLimits,
 }
 
 impl Sessions {
-    /// `absolute_ttl` ends a session however active it is.
+    /// Over the database and the key ring.
     pub fn new(
         db: Db,
         keys: Arc<Keys>,
         tokens: AccessTokenRules,
         rules: RefreshRules,
-        absolute_ttl: TimeDelta,
+        limits: SessionLimits,
         seams: Seams,
     ) -> Self {
         Self {
@@ -87,26 +107,28 @@ impl Sessions {
             rules,
             seams,
             tokens,
-            absolute_ttl,
+            limits,
         }
     }
 
     /// The one door. Makes a session of what was proven, unless the account changed since; the caller commits.
-    pub(super) async fn open(
-        &self,
-        tx: &mut Tx,
-        proof: &Proof,
-        transport: Transport,
-        client: &ClientInfo,
-        now: DateTime<Utc>,
-    ) -> Result<Authenticated> {
+    pub(super) async fn open(&self, tx: &mut Tx, opening: Opening<'_>) -> Result<Authenticated> {
+        let Opening {
+            proof,
+            device_id,
+            transport,
+            client,
+            now,
+        } = opening;
         let entropy = &*self.seams.entropy;
         let token = RefreshToken::first(SessionId::new(now, entropy), entropy.bytes());
-        let absolute_expires_at = now + self.absolute_ttl;
         let (id, digest) = (token.session_id, token.digest());
+        let device_id = device_id.unwrap_or_else(|| DeviceId::new(now, entropy));
+        let absolute_expires_at = now + self.limits.absolute_ttl;
         let new = NewSession {
             id,
             proof,
+            device_id,
             transport,
             digest,
             absolute_expires_at,
@@ -126,6 +148,7 @@ impl Sessions {
             now,
         );
         tx.security_events().add(&event).await?;
+        self.evict(tx, &opened.session, client, now).await?;
         self.answer(opened, &token, now)
     }
 
@@ -136,20 +159,38 @@ impl Sessions {
         token: &RefreshToken,
         now: DateTime<Utc>,
     ) -> Result<Authenticated> {
-        let SignedIn { session, user, .. } = signed_in;
+        let SignedIn {
+            session,
+            user,
+            credential_version,
+            ..
+        } = signed_in;
         let ring = self.keys.ring();
         let access = self
             .tokens
             .issue(&ring, &session, &user.roles, now, &*self.seams.entropy)?;
         let session_expires_at = session.expires_at(self.rules.idle);
+        let (user_id, device_id) = (user.id, session.device_id);
+        let device = DeviceToken {
+            user_id,
+            device_id,
+            credential_version,
+            given_at: now,
+        };
         Ok(Authenticated {
             access,
             refresh_token: token.encode(&ring, now)?,
             refresh_expires_in: (session_expires_at - now).num_seconds(),
+            device_token: device.encode(&ring, now)?,
             session,
             session_expires_at,
             user,
         })
+    }
+
+    /// The device that a token names.
+    pub(super) fn device(&self, token: &str, now: DateTime<Utc>) -> Option<DeviceToken> {
+        DeviceToken::parse(token, &self.keys.ring(), now)
     }
 
     /// Who holds an access token. The session is looked up each time, so that its end takes effect at once.
@@ -176,63 +217,5 @@ impl Sessions {
         });
         let SignedIn { session, user, .. } = found.ok_or(Code::SessionEnded)?;
         Ok(Caller { session, user })
-    }
-
-    /// Ends every session that is proven. What proves nothing is passed over in silence.
-    pub async fn log_out(&self, shown: LogOut<'_>, client: &ClientInfo) -> Result<()> {
-        let now = self.seams.clock.now();
-        let proven = self.proven(&shown, now);
-        if proven.is_empty() {
-            return Ok(());
-        }
-        let mut tx = self.db.begin().await?;
-        for id in proven {
-            self.end(&mut tx, id, EndReason::LoggedOut, client, now)
-                .await?;
-        }
-        Ok(tx.commit().await?)
-    }
-
-    /// Ends a session, and writes the event if it was alive; the caller commits.
-    pub(super) async fn end(
-        &self,
-        tx: &mut Tx,
-        id: SessionId,
-        reason: EndReason,
-        client: &ClientInfo,
-        now: DateTime<Utc>,
-    ) -> Result<()> {
-        let Some(user_id) = tx.users().hold_owner(id).await? else {
-            return Ok(());
-        };
-        if tx.sessions().end(id, reason, now).await? {
-            let kind = match reason {
-                EndReason::LoggedOut => EventKind::LoggedOut,
-                EndReason::RefreshTokenReused => EventKind::RefreshTokenReused,
-            };
-            let event = self.seams.event(kind, Some(user_id), Some(id), client, now);
-            tx.security_events().add(&event).await?;
-        }
-        Ok(())
-    }
-
-    fn proven(&self, shown: &LogOut<'_>, now: DateTime<Utc>) -> Vec<SessionId> {
-        let ring = self.keys.ring();
-        let access = shown
-            .access_token
-            .and_then(|token| self.tokens.verify(&ring, token, now).ok());
-        let refresh = shown
-            .refresh_token
-            .and_then(|token| RefreshToken::parse(token, &ring));
-        let refresh = refresh.map(|token| token.session_id);
-        let mut ids: Vec<_> = access
-            .map(|verified| verified.session_id)
-            .into_iter()
-            .chain(refresh)
-            .collect();
-        // In one order, so that two log-outs of the same pair do not wait for each other.
-        ids.sort();
-        ids.dedup();
-        ids
     }
 }

@@ -1,0 +1,233 @@
+//! The way out: logging out, ending sessions from the list, and the ones that give way.
+
+use chrono::{DateTime, Utc};
+
+use super::{Caller, Result, Sessions};
+use crate::crypto::RefreshToken;
+use crate::domain::{ClientInfo, Code, EndReason, EventId, EventKind, Session, SessionId, UserId};
+use crate::repositories::{Alive, Tx};
+
+/// Rows that one statement purges.
+const BATCH: i64 = 500;
+
+/// What somebody logs out with. Whatever of it proves a session ends that session.
+#[derive(Default)]
+pub struct LogOut<'a> {
+    /// An access token, expired or not.
+    pub access_token: Option<&'a str>,
+    /// A refresh token.
+    pub refresh_token: Option<&'a str>,
+}
+
+/// A session as its owner sees it in the list.
+pub struct ListedSession {
+    /// The session.
+    pub session: Session,
+    /// When it ends if it is not refreshed again.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Why sessions end, by whose hand, and when.
+#[derive(Clone, Copy)]
+pub(in crate::services) struct Cause<'a> {
+    pub(in crate::services) reason: EndReason,
+    pub(in crate::services) client: &'a ClientInfo,
+    pub(in crate::services) now: DateTime<Utc>,
+}
+
+impl Sessions {
+    /// The caller's sessions that are alive, newest activity first.
+    pub async fn list(&self, caller: &Caller) -> Result<Vec<ListedSession>> {
+        let alive = self.alive(caller.user().id, self.seams.clock.now());
+        let sessions = self.db.conn().await?.sessions().alive(alive).await?;
+        let listed = |session: Session| {
+            let expires_at = session.expires_at(self.rules.idle);
+            ListedSession {
+                session,
+                expires_at,
+            }
+        };
+        Ok(sessions.into_iter().map(listed).collect())
+    }
+
+    /// Ends one of the caller's sessions. Somebody else's looks like none.
+    pub async fn end_one(&self, caller: &Caller, id: SessionId, client: &ClientInfo) -> Result<()> {
+        let cause = self.revoked(client);
+        let user_id = caller.user().id;
+        let mut tx = self.db.begin().await?;
+        tx.users().hold(user_id).await?;
+        let alive = self.alive(user_id, cause.now);
+        if !tx.sessions().end_own(alive, id, cause.reason).await? {
+            return Err(Code::SessionNotFound.into());
+        }
+        self.note_ends(&mut tx, user_id, &[id], cause).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Ends the caller's sessions, but for the one to keep; how many they were.
+    pub async fn end_all(
+        &self,
+        caller: &Caller,
+        keep: Option<SessionId>,
+        client: &ClientInfo,
+    ) -> Result<usize> {
+        let mut tx = self.db.begin().await?;
+        let cause = self.revoked(client);
+        let ended = self
+            .end_others(&mut tx, caller.user().id, keep, cause)
+            .await?;
+        tx.commit().await?;
+        Ok(ended)
+    }
+
+    /// The same inside another use case, which commits.
+    pub(in crate::services) async fn end_others(
+        &self,
+        tx: &mut Tx,
+        user_id: UserId,
+        keep: Option<SessionId>,
+        cause: Cause<'_>,
+    ) -> Result<usize> {
+        tx.users().hold(user_id).await?;
+        let alive = self.alive(user_id, cause.now);
+        let ended = tx.sessions().end_all(alive, keep, cause.reason).await?;
+        self.note_ends(tx, user_id, &ended, cause).await?;
+        Ok(ended.len())
+    }
+
+    /// Lets the sessions unused for longest give way to the one just opened.
+    pub(super) async fn evict(
+        &self,
+        tx: &mut Tx,
+        opened: &Session,
+        client: &ClientInfo,
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        let cause = Cause {
+            reason: EndReason::Evicted,
+            client,
+            now,
+        };
+        let (user_id, most) = (opened.user_id, self.limits.per_user.into());
+        let alive = self.alive(user_id, now);
+        let ended = tx
+            .sessions()
+            .end_beyond(alive, opened.id, most, cause.reason)
+            .await?;
+        self.note_ends(tx, user_id, &ended, cause).await
+    }
+
+    /// Deletes the rows of sessions that are over for good, in small batches; how many.
+    pub async fn purge(&self) -> Result<u64> {
+        let now = self.seams.clock.now();
+        let mut purged = 0;
+        loop {
+            let batch = self.db.conn().await?.sessions().purge(now, BATCH).await?;
+            purged += batch;
+            if batch == 0 {
+                return Ok(purged);
+            }
+        }
+    }
+
+    /// Ends every session that is proven. What proves nothing is passed over in silence.
+    pub async fn log_out(&self, shown: LogOut<'_>, client: &ClientInfo) -> Result<()> {
+        let now = self.seams.clock.now();
+        let proven = self.proven(&shown, now);
+        if proven.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.db.begin().await?;
+        for id in proven {
+            self.end(
+                &mut tx,
+                id,
+                Cause {
+                    reason: EndReason::LoggedOut,
+                    client,
+                    now,
+                },
+            )
+            .await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// Ends a session, and writes the event if it was alive; the caller commits.
+    pub(in crate::services) async fn end(
+        &self,
+        tx: &mut Tx,
+        id: SessionId,
+        cause: Cause<'_>,
+    ) -> Result<()> {
+        let Some(user_id) = tx.users().hold_owner(id).await? else {
+            return Ok(());
+        };
+        if tx.sessions().end(id, cause.reason, cause.now).await? {
+            self.note_ends(tx, user_id, &[id], cause).await?;
+        }
+        Ok(())
+    }
+
+    fn proven(&self, shown: &LogOut<'_>, now: DateTime<Utc>) -> Vec<SessionId> {
+        let ring = self.keys.ring();
+        let access = shown
+            .access_token
+            .and_then(|token| self.tokens.verify(&ring, token, now).ok());
+        let refresh = shown
+            .refresh_token
+            .and_then(|token| RefreshToken::parse(token, &ring));
+        let refresh = refresh.map(|token| token.session_id);
+        let mut ids: Vec<_> = access
+            .map(|verified| verified.session_id)
+            .into_iter()
+            .chain(refresh)
+            .collect();
+        // In one order, so that two log-outs of the same pair do not wait for each other.
+        ids.sort();
+        ids.dedup();
+        ids
+    }
+
+    async fn note_ends(
+        &self,
+        tx: &mut Tx,
+        user_id: UserId,
+        ended: &[SessionId],
+        Cause {
+            reason,
+            client,
+            now,
+        }: Cause<'_>,
+    ) -> Result<()> {
+        if ended.is_empty() {
+            return Ok(());
+        }
+        let kind = match reason {
+            EndReason::LoggedOut => EventKind::LoggedOut,
+            EndReason::RefreshTokenReused => EventKind::RefreshTokenReused,
+            EndReason::Revoked => EventKind::SessionRevoked,
+            EndReason::Evicted => EventKind::SessionEvicted,
+        };
+        let event = self.seams.event(kind, Some(user_id), None, client, now);
+        let new_id = || EventId::new(now, &*self.seams.entropy);
+        let each: Vec<_> = ended.iter().map(|session| (new_id(), *session)).collect();
+        Ok(tx.security_events().add_each(&event, &each).await?)
+    }
+
+    fn revoked<'a>(&self, client: &'a ClientInfo) -> Cause<'a> {
+        Cause {
+            reason: EndReason::Revoked,
+            client,
+            now: self.seams.clock.now(),
+        }
+    }
+
+    fn alive(&self, user_id: UserId, now: DateTime<Utc>) -> Alive {
+        Alive {
+            user_id,
+            idle: self.rules.idle,
+            now,
+        }
+    }
+}
