@@ -143,26 +143,27 @@ fn run(
         }
         jobs::start(&app.services);
         greet(config, database, address);
-        let handle = server.handle();
-        let stopped = actix_web::rt::spawn(async move {
-            let outcome = tokio::select! {
-                () = signalled => Ok(()),
-                () = database_died => Err(anyhow!("PostgreSQL died and could not be brought back")),
-            };
-            tracing::info!(
-                "stopping: the requests under way are finished first; once more stops at once"
-            );
-            let again = signals()?;
-            tokio::select! {
-                () = handle.stop(true) => {}
-                () = again => handle.stop(false).await,
-            }
-            tracing::info!("stopped");
-            outcome
-        });
-        server.await?;
+        let (handle, mut server) = (server.handle(), Box::pin(server));
+        let outcome = tokio::select! {
+            ended = &mut server => return Ok(ended?),
+            () = signalled => Ok(()),
+            () = database_died => Err(anyhow!("PostgreSQL died and could not be brought back")),
+        };
+        tracing::info!(
+            "stopping: the requests under way are finished first; once more stops at once"
+        );
+        app.services.health.stop();
+        let again = signals()?;
+        // The command is given here; the server carries it out when it is awaited.
+        let stopped = handle.stop(true);
+        tokio::select! {
+            ended = &mut server => ended?,
+            () = again => tracing::warn!("stopping at once"),
+        }
+        // Dropped, it cuts off what is left.
+        drop((stopped, server));
         app.close().await;
-        stopped.await?
+        outcome
     })
 }
 

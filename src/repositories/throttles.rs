@@ -21,21 +21,23 @@ pub struct Tries {
 pub struct Throttles<'c>(pub(super) &'c mut Conn);
 
 impl Throttles<'_> {
-    /// Counts a try, if there is one left; whether there was. Of many at once, no more than allowed are counted.
+    /// Counts a try, if there is one left; since when the wait or the window goes then. Of many at once, no more than
+    /// allowed are counted.
     pub async fn count(
         self,
         subject: &Subject,
         limit: Limit,
         now: DateTime<Utc>,
-    ) -> Result<bool, DbError> {
+    ) -> Result<Option<DateTime<Utc>>, DbError> {
         let (connection, bound) = self.0.statement()?;
-        let statement = sqlx::query!(
+        let statement = sqlx::query_scalar!(
             "insert into throttles as t (subject, tries, since) values ($1, 1, $2)
              on conflict (subject) do update set
                  tries = case when $6 and t.since + make_interval(secs => $4) <= $2 then 1 else t.tries + 1 end,
                  since = case when $6 and t.since + make_interval(secs => $4) > $2 then t.since else $2 end
              where t.tries < $3
-                 or t.since + make_interval(secs => least($5, $4 * power(2, least(t.tries - $3, 20)))) <= $2",
+                 or t.since + make_interval(secs => least($5, $4 * power(2, least(t.tries - $3, 20)))) <= $2
+             returning since",
             subject,
             now,
             limit.free(),
@@ -43,11 +45,7 @@ impl Throttles<'_> {
             limit.longest_wait().as_seconds_f64(),
             limit.is_window(),
         );
-        Ok(bound
-            .run(statement.execute(connection))
-            .await?
-            .rows_affected()
-            == 1)
+        bound.run(statement.fetch_optional(connection)).await
     }
 
     /// How many tries are counted, and since when.
@@ -61,11 +59,11 @@ impl Throttles<'_> {
         bound.run(statement.fetch_optional(connection)).await
     }
 
-    /// Takes a try back that was counted at `counted`; the wait goes on from where it was `before`.
-    pub async fn give_back(
+    /// Takes a try back. A wait goes on from where it was `before`, unless it has been prolonged meanwhile.
+    pub async fn give_back_wait(
         self,
         subject: &Subject,
-        counted: DateTime<Utc>,
+        since: DateTime<Utc>,
         before: Option<DateTime<Utc>>,
     ) -> Result<(), DbError> {
         let (connection, bound) = self.0.statement()?;
@@ -74,8 +72,24 @@ impl Throttles<'_> {
                  tries = tries - 1, since = case when since = $2 then coalesce($3, since) else since end
              where subject = $1 and tries > 0",
             subject,
-            counted,
+            since,
             before,
+        );
+        bound.run(statement.execute(connection)).await?;
+        Ok(())
+    }
+
+    /// Takes a try back, as long as the window it was counted in is the one that is open.
+    pub async fn give_back_window(
+        self,
+        subject: &Subject,
+        since: DateTime<Utc>,
+    ) -> Result<(), DbError> {
+        let (connection, bound) = self.0.statement()?;
+        let statement = sqlx::query!(
+            "update throttles set tries = tries - 1 where subject = $1 and since = $2 and tries > 0",
+            subject,
+            since,
         );
         bound.run(statement.execute(connection)).await?;
         Ok(())

@@ -106,6 +106,19 @@ impl Users<'_> {
             .map(Into::into))
     }
 
+    /// The same for several sessions, in the one order of their users.
+    pub async fn hold_owners(self, sessions: &[SessionId]) -> Result<(), DbError> {
+        let sessions: Vec<Uuid> = sessions.iter().map(|id| id.uuid()).collect();
+        let (connection, bound) = self.0.statement()?;
+        let statement = sqlx::query!(
+            "select u.id from users u join sessions s on s.user_id = u.id
+             where s.id = any($1) order by u.id for no key update of u",
+            &sessions,
+        );
+        bound.run(statement.fetch_all(connection)).await?;
+        Ok(())
+    }
+
     /// Replaces the hash of an unchanged password, unless the password has changed meanwhile.
     pub async fn rehash(self, id: UserId, seen: &str, hash: &str) -> Result<bool, DbError> {
         let (connection, bound) = self.0.statement()?;

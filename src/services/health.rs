@@ -1,5 +1,7 @@
 //! Whether this replica can serve: the database answers, is migrated, and agrees on the time.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use chrono::TimeDelta;
 
 use super::{Error, Result, Seams};
@@ -13,16 +15,29 @@ const SKEW: TimeDelta = TimeDelta::seconds(5);
 pub struct Health {
     db: Db,
     seams: Seams,
+    stopping: AtomicBool,
 }
 
 impl Health {
     /// Over the pool that serves.
     pub fn new(db: Db, seams: Seams) -> Self {
-        Self { db, seams }
+        Self {
+            db,
+            seams,
+            stopping: AtomicBool::new(false),
+        }
+    }
+
+    /// From now on nothing more should be sent here.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
     }
 
     /// Succeeds when requests can be served.
     pub async fn ready(&self) -> Result<()> {
+        if self.stopping.load(Ordering::Relaxed) {
+            return Err(not_ready("the service is stopping"));
+        }
         let mut conn = self.db.conn().await?;
         if conn.health().schema().await? == SchemaState::Behind {
             return Err(not_ready(

@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{Keys, Result, Seams};
 use crate::crypto::throttle_subject;
 use crate::domain::{DeviceId, Identifier, Limit, Refusal, UserId};
-use crate::repositories::{Db, Subject, Tx};
+use crate::repositories::{Db, Subject, Tries, Tx};
 
 /// After how long with no try a counter is forgotten. Longer than any wait.
 const FORGOTTEN: TimeDelta = TimeDelta::hours(24);
@@ -54,8 +54,10 @@ pub(super) struct Reservation(Vec<Counted>);
 
 struct Counted {
     subject: Subject,
-    at: DateTime<Utc>,
-    /// Where the wait went on from before.
+    limit: Limit,
+    /// From where the wait or the window goes on now.
+    since: DateTime<Utc>,
+    /// From where it went on before.
     before: Option<DateTime<Utc>>,
 }
 
@@ -70,57 +72,68 @@ impl Throttle {
         }
     }
 
-    /// Counts a try of each, in their order, or refuses. What is refused has counted nothing.
+    /// Counts a try of each, in their order, or refuses. What is refused has counted nothing, and a flood of it writes
+    /// nothing.
     pub(super) async fn reserve(&self, guesses: &[&Guess<'_>]) -> Result<Reservation> {
         let mut reserved = Reservation(Vec::new());
         if !self.enabled {
             return Ok(reserved);
         }
         let now = self.seams.clock.now();
+        let mut asked = Vec::new();
         for guess in guesses {
-            match self.count(guess, now).await {
-                Ok(counted) => reserved.0.push(counted),
-                Err(error) => {
-                    self.give_back(&reserved).await?;
-                    return Err(error);
-                }
+            asked.push(self.look(guess, now).await?);
+        }
+        for (subject, limit, before) in asked {
+            let mut conn = self.db.conn().await?;
+            if let Some(since) = conn.throttles().count(&subject, limit, now).await? {
+                reserved.0.push(Counted {
+                    subject,
+                    limit,
+                    since,
+                    before,
+                });
+                continue;
             }
+            let tries = conn.throttles().tries(&subject).await?;
+            drop(conn);
+            self.give_back(&reserved).await?;
+            return Err(refusal(limit, tries, now).into());
         }
         Ok(reserved)
     }
 
-    async fn count(&self, guess: &Guess<'_>, now: DateTime<Utc>) -> Result<Counted> {
+    /// Refuses where no try is left by now. Whether one is left still is decided where it is counted.
+    async fn look(
+        &self,
+        guess: &Guess<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<(Subject, Limit, Option<DateTime<Utc>>)> {
         let (subject, limit) = (self.subject(guess)?, guess.limit());
-        let mut conn = self.db.conn().await?;
-        let before = conn.throttles().tries(&subject).await?;
-        // Looked at first, so that a flood of what is refused writes nothing; counted by one statement all the same.
-        let left = before.is_none_or(|before| limit.allows(before.count, before.since, now));
-        if left && conn.throttles().count(&subject, limit, now).await? {
-            return Ok(Counted {
-                subject,
-                at: now,
-                before: before.map(|before| before.since),
-            });
+        let tries = self.db.conn().await?.throttles().tries(&subject).await?;
+        if tries.is_some_and(|tries| !limit.allows(tries.count, tries.since, now)) {
+            return Err(refusal(limit, tries, now).into());
         }
-        let tries = conn.throttles().tries(&subject).await?;
-        let seconds = tries.map_or(1, |tries| limit.retry_after(tries.count, tries.since, now));
-        Err(Refusal::too_many_attempts(seconds).into())
+        Ok((subject, limit, tries.map(|tries| tries.since)))
     }
 
     /// Takes the tries back: they were right, or nothing was compared.
     pub(super) async fn give_back(&self, reserved: &Reservation) -> Result<()> {
         for Counted {
             subject,
-            at,
+            limit,
+            since,
             before,
         } in &reserved.0
         {
-            self.db
-                .conn()
-                .await?
-                .throttles()
-                .give_back(subject, *at, *before)
-                .await?;
+            let mut conn = self.db.conn().await?;
+            if limit.is_window() {
+                conn.throttles().give_back_window(subject, *since).await?;
+            } else {
+                conn.throttles()
+                    .give_back_wait(subject, *since, *before)
+                    .await?;
+            }
         }
         Ok(())
     }
@@ -176,6 +189,11 @@ impl Throttle {
             self.seams.clock.now(),
         )?)
     }
+}
+
+fn refusal(limit: Limit, tries: Option<Tries>, now: DateTime<Utc>) -> Refusal {
+    let seconds = tries.map_or(1, |tries| limit.retry_after(tries.count, tries.since, now));
+    Refusal::too_many_attempts(seconds)
 }
 
 /// What one party holds of the address space: an IPv4 address, or the /64 of an IPv6 one.

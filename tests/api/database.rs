@@ -35,6 +35,16 @@ fn requests(ann: &Person<'_>) -> Vec<RequestBuilder> {
         me(Method::GET, "/v1/me"),
         me(Method::PATCH, "/v1/me").json(&json!({ "locale": "de" })),
         me(Method::PATCH, "/v1/me").json(&json!({})),
+        me(Method::POST, "/v1/me/password").json(
+            &json!({ "current_password": PASSWORD, "new_password": "amber kettle window 31" }),
+        ),
+        me(Method::GET, "/v1/me/sessions"),
+        me(Method::DELETE, "/v1/me/sessions"),
+        me(Method::DELETE, "/v1/me/sessions/others"),
+        me(
+            Method::DELETE,
+            &format!("/v1/me/sessions/{}", ann.session_id),
+        ),
         me(Method::POST, "/v1/me/delete").json(&json!({ "password": PASSWORD })),
         ann.app.request(Method::GET, "/health/ready"),
     ]

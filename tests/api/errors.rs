@@ -108,12 +108,17 @@ async fn two_authorization_headers_are_none() {
         ["Basic YTpi".to_owned(), bearer(&ann)],
     ] {
         let [first, second] = pair;
-        let request = app
-            .request(Method::GET, "/v1/me")
-            .header("authorization", first);
-        app.send(request.header("authorization", second))
-            .await
-            .refused(400, "bad_request");
+        for (method, path) in [
+            (Method::GET, "/v1/me"),
+            (Method::GET, "/v1/me/sessions"),
+            (Method::DELETE, "/v1/me/sessions"),
+            (Method::DELETE, "/v1/me/sessions/others"),
+            (Method::DELETE, "/v1/me/sessions/x"),
+        ] {
+            let request = app.request(method, path).header("authorization", &first);
+            let answer = app.send(request.header("authorization", &second)).await;
+            answer.refused(400, "bad_request");
+        }
     }
 }
 

@@ -249,6 +249,31 @@ async fn one_address_that_tries_many_accounts_is_slowed_down_by_time_alone() {
     app.log_in("ann@example.com", PASSWORD).await.is(200);
 }
 
+// A right login that was under way all the while gives its own try back, and none of the others'.
+#[actix_web::test]
+async fn a_try_given_back_opens_no_window_anew() {
+    let app = TestApp::guarded().await;
+    app.sign_up("ann@example.com").await;
+    app.log_in("ann@example.com", WRONG)
+        .await
+        .refused(401, "invalid_credentials");
+    app.log_in("ann@example.com", PASSWORD).await.is(200);
+    app.advance(TimeDelta::minutes(5));
+    let mut compared = 0;
+    for round in 0..3 {
+        let guesses = (0..29).map(|n| {
+            let email = format!("u{round}-{n}@example.com");
+            let app = &app;
+            async move { guess(app, &email).await.status }
+        });
+        let right = app.log_in("ann@example.com", PASSWORD);
+        let (_, statuses) = futures_util::future::join(right, join_all(guesses)).await;
+        compared += statuses.iter().filter(|status| **status == 401).count();
+        app.advance(TimeDelta::seconds(1));
+    }
+    assert!(compared <= 30, "{compared} compared within five minutes");
+}
+
 // LGN-19
 #[actix_web::test]
 async fn a_made_up_address_header_changes_nothing() {

@@ -102,3 +102,24 @@ async fn it_runs_as_an_ordinary_user() {
     keyward.sign_up().await;
     assert!(keyward.stop().success());
 }
+
+#[tokio::test]
+async fn a_second_signal_stops_at_once() {
+    let home = home();
+    let mut keyward = Keyward::start(home.path());
+    let mut stream = TcpStream::connect(keyward.url.trim_start_matches("http://")).unwrap();
+    write!(stream, "POST /v1/auth/signup HTTP/1.1\r\nHost: keyward\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{{").unwrap();
+    assert_eq!(keyward.log_in().await.0, 401);
+    keyward.signal(Signal::TERM);
+    while !keyward.log().contains("stopping") {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    keyward.signal(Signal::TERM);
+    assert_eq!(keyward.wait().code(), Some(0), "{}", keyward.log());
+    assert!(
+        keyward.log().contains("stopping at once"),
+        "{}",
+        keyward.log()
+    );
+}

@@ -138,6 +138,7 @@ impl Sessions {
             return Ok(());
         }
         let mut tx = self.db.begin().await?;
+        tx.users().hold_owners(&proven).await?;
         for id in proven {
             self.end(
                 &mut tx,
@@ -183,7 +184,6 @@ impl Sessions {
             .into_iter()
             .chain(refresh)
             .collect();
-        // In one order, so that two log-outs of the same pair do not wait for each other.
         ids.sort();
         ids.dedup();
         ids
