@@ -53,7 +53,7 @@ impl App {
         let keys = keys
             .map_err(fault)
             .context("the key ring could not be opened")?;
-        let hasher = PasswordHasher::start(&config.passwords, &*seams.entropy)?;
+        let hasher = PasswordHasher::new(&config.passwords, &*seams.entropy)?;
         let services = wire(config, &db, Arc::new(keys), &hasher, &seams);
         let surroundings = Surroundings {
             trusted_proxies: config.http.trusted_proxies.clone(),

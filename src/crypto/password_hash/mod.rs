@@ -1,4 +1,4 @@
-//! Password hashing: Argon2id (RFC 9106) on threads of its own, as many at a time as there are threads.
+//! Password hashing: Argon2id (RFC 9106) on threads of its own, at most a configured number at a time.
 //! Nothing here runs on the threads that serve.
 
 mod threads;
@@ -39,8 +39,8 @@ pub struct PasswordHasher {
 }
 
 impl PasswordHasher {
-    /// Starts the threads. They end when the last clone is gone.
-    pub fn start(config: &config::Passwords, entropy: &dyn Entropy) -> Result<Self, HashError> {
+    /// With the parameters and the bound of the configuration.
+    pub fn new(config: &config::Passwords, entropy: &dyn Entropy) -> Result<Self, HashError> {
         let argon2 = &config.argon2;
         let params = Params::new(
             argon2.memory_kib,
@@ -54,7 +54,7 @@ impl PasswordHasher {
             &entropy.bytes::<SALT>(),
             &entropy.bytes::<OUTPUT>(),
         )?;
-        let threads = Threads::start(config.hash_concurrency, config.hash_queue_timeout)?;
+        let threads = Threads::new(config.hash_concurrency, config.hash_queue_timeout);
         Ok(Self {
             threads,
             params,

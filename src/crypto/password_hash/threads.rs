@@ -1,7 +1,8 @@
-//! Threads for work that is heavy: a fixed number, at the lowest priority, each with memory it keeps for the next piece
-//! of work and frees when none comes. Whoever would wait too long for a turn is told so.
+//! Threads for work that is heavy: at most a fixed number, at the lowest priority. Each keeps its memory for the next
+//! piece of work, and ends with it when none comes. Whoever would wait too long for a turn is told so.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -11,46 +12,46 @@ use tokio::time::timeout;
 
 use super::{HashError, Memory, failed};
 
-/// How long a thread keeps its memory with nothing to do.
+/// How long a thread waits with nothing to do.
 const IDLE: Duration = Duration::from_secs(10);
 
 type Job = Box<dyn FnOnce(&mut Memory) + Send>;
-type Idle = Mutex<Vec<Sender<Task>>>;
+type Idle = Mutex<Vec<Thread>>;
+
+/// The way to a thread.
+#[derive(Clone)]
+struct Thread {
+    number: u64,
+    tasks: Sender<Task>,
+}
 
 /// A job with its turn, and the way back to the thread that does it.
 struct Task {
     job: Job,
     turn: OwnedSemaphorePermit,
-    thread: Sender<Task>,
+    thread: Thread,
 }
 
 #[derive(Clone)]
 pub(super) struct Threads {
-    /// As many as threads.
+    /// As many as there may be threads.
     turns: Arc<Semaphore>,
-    /// Threads with nothing to do, the one used last on top. Holding a turn means that there is one.
+    /// Threads with nothing to do, the one used last on top.
     idle: Arc<Idle>,
+    started: Arc<AtomicU64>,
     wait: Duration,
 }
 
 impl Threads {
-    /// Starts them. They end when the last clone is gone.
-    pub(super) fn start(number: usize, wait: Duration) -> Result<Self, HashError> {
-        let idle = Arc::new(Idle::default());
-        for index in 0..number {
-            let (thread, tasks) = channel();
-            let list = Arc::downgrade(&idle);
-            std::thread::Builder::new()
-                .name(format!("hash-{index}"))
-                .spawn(move || serve(&tasks, &list))
-                .map_err(failed)?;
-            lock(&idle).push(thread);
-        }
-        Ok(Self {
-            turns: Arc::new(Semaphore::new(number)),
-            idle,
+    /// None is started before it is needed. Those that are there end when the last clone is gone.
+    pub(super) fn new(number: usize, wait: Duration) -> Self {
+        let turns = Arc::new(Semaphore::new(number));
+        Self {
+            turns,
+            idle: Arc::default(),
+            started: Arc::default(),
             wait,
-        })
+        }
     }
 
     /// Runs one piece of work, in its turn.
@@ -63,46 +64,68 @@ impl Threads {
             .await
             .map_err(|_| HashError::Overloaded)?
             .map_err(failed)?;
-        let thread = lock(&self.idle)
-            .pop()
-            .ok_or_else(|| failed("no thread is idle"))?;
+        let thread = self.thread()?;
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |memory| {
             // The caller may have gone away meanwhile.
             let _ = answer.send(work(memory));
         });
-        let task = Task {
-            job,
-            turn,
-            thread: thread.clone(),
-        };
-        thread
-            .send(task)
+        let tasks = thread.tasks.clone();
+        tasks
+            .send(Task { job, turn, thread })
             .map_err(|_| failed("a thread has ended"))?;
         answered.await.map_err(failed)
     }
+
+    /// An idle thread, or a new one. Whoever holds a turn may have one.
+    fn thread(&self) -> Result<Thread, HashError> {
+        if let Some(thread) = lock(&self.idle).pop() {
+            return Ok(thread);
+        }
+        let number = self.started.fetch_add(1, Ordering::Relaxed);
+        let (tasks, queue) = channel();
+        let idle = Arc::downgrade(&self.idle);
+        std::thread::Builder::new()
+            .name(format!("hash-{number}"))
+            .spawn(move || serve(number, &queue, &idle))
+            .map_err(failed)?;
+        Ok(Thread { number, tasks })
+    }
 }
 
-fn serve(tasks: &Receiver<Task>, idle: &Weak<Idle>) {
+fn serve(number: u64, queue: &Receiver<Task>, idle: &Weak<Idle>) {
     yield_to_others();
     let mut memory = Memory::new();
     loop {
-        match tasks.recv_timeout(IDLE) {
+        match queue.recv_timeout(IDLE) {
             Ok(Task { job, turn, thread }) => {
-                // A fault in one job must not leave a thread fewer; its caller sees the answer's channel close.
+                // A fault in one job must not end the thread; its caller sees the answer's channel close.
                 let _ = catch_unwind(AssertUnwindSafe(|| job(&mut memory)));
                 if let Some(idle) = idle.upgrade() {
                     lock(&idle).push(thread);
                 }
                 drop(turn);
             }
-            Err(RecvTimeoutError::Timeout) => memory = Memory::new(),
+            // The allocator gives the memory back only with the thread.
+            Err(RecvTimeoutError::Timeout) if retires(number, idle) => return,
+            // A task is on its way.
+            Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
     }
 }
 
-fn lock(idle: &Idle) -> MutexGuard<'_, Vec<Sender<Task>>> {
+/// Takes the thread out of the idle ones; whether it was among them.
+fn retires(number: u64, idle: &Weak<Idle>) -> bool {
+    let Some(idle) = idle.upgrade() else {
+        return true;
+    };
+    let mut idle = lock(&idle);
+    let among = idle.iter().position(|thread| thread.number == number);
+    among.map(|position| idle.remove(position)).is_some()
+}
+
+fn lock(idle: &Idle) -> MutexGuard<'_, Vec<Thread>> {
     idle.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
