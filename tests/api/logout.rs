@@ -27,11 +27,6 @@ async fn is_alive(person: &Person<'_>) {
     person.app.refresh(&person.refresh_token).await.is(200);
 }
 
-async fn events_of_logout(app: &TestApp) -> usize {
-    let events = app.events().await;
-    events.iter().filter(|event| *event == "logged_out").count()
-}
-
 // RFT-08, SES-05
 #[actix_web::test]
 async fn an_access_token_ends_its_session_on_every_replica_at_once() {
@@ -74,7 +69,7 @@ async fn an_expired_access_token_still_ends_its_session() {
     app.refresh(&ann.refresh_token)
         .await
         .refused(401, "refresh_token_invalid");
-    assert_eq!(events_of_logout(&app).await, 1);
+    assert_eq!(app.events_of("logged_out").await, 1);
 }
 
 #[actix_web::test]
@@ -103,7 +98,7 @@ async fn two_tokens_of_two_sessions_end_both() {
     is_over(&ann).await;
     is_over(&bob).await;
     is_alive(&carl).await;
-    assert_eq!(events_of_logout(&app).await, 2);
+    assert_eq!(app.events_of("logged_out").await, 2);
 }
 
 #[actix_web::test]
@@ -113,7 +108,7 @@ async fn two_tokens_of_one_session_end_it_once() {
     let body = json!({ "refresh_token": ann.refresh_token });
     ann.call(Method::POST, PATH, Some(body)).await.is(204);
     is_over(&ann).await;
-    assert_eq!(events_of_logout(&app).await, 1);
+    assert_eq!(app.events_of("logged_out").await, 1);
 }
 
 #[actix_web::test]
@@ -157,7 +152,7 @@ async fn what_proves_nothing_ends_nothing_and_is_answered_all_the_same() {
     );
     app.send(app.request(Method::POST, &query)).await.is(204);
     is_alive(&ann).await;
-    assert_eq!(events_of_logout(&app).await, 0);
+    assert_eq!(app.events_of("logged_out").await, 0);
 }
 
 #[actix_web::test]
@@ -198,7 +193,7 @@ async fn many_log_outs_of_one_pair_at_once_end_both_once() {
     }
     is_over(&ann).await;
     is_over(&bob).await;
-    assert_eq!(events_of_logout(&app).await, 2);
+    assert_eq!(app.events_of("logged_out").await, 2);
 }
 
 #[actix_web::test]

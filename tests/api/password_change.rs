@@ -274,13 +274,7 @@ async fn a_right_password_inside_a_session_forgets_the_wrong_ones() {
         .await
         .invalid(&[("/new_password", "password_reused")]);
     change(&ann, PASSWORD, NEW).await.is(204);
-    let refused = app
-        .events()
-        .await
-        .iter()
-        .filter(|event| *event == "password_refused")
-        .count();
-    assert_eq!(refused, 5);
+    assert_eq!(app.events_of("password_refused").await, 5);
 }
 
 // What was asked from a session that has ended meanwhile is not done.

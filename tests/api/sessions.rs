@@ -140,13 +140,7 @@ async fn an_ended_session_is_over_at_once_on_every_replica() {
         .refused(404, "session_not_found");
     end(&ann, &format!("/{}", ann.session_id)).await.is(204);
     ann.me().await.refused(401, "session_ended");
-    let revoked = app
-        .events()
-        .await
-        .iter()
-        .filter(|event| *event == "session_revoked")
-        .count();
-    assert_eq!(revoked, 2);
+    assert_eq!(app.events_of("session_revoked").await, 2);
 }
 
 #[actix_web::test]
@@ -205,13 +199,7 @@ async fn a_person_has_no_more_sessions_than_allowed_however_many_log_in_at_once(
         }
     }
     assert_eq!(alive.len(), 5);
-    let evicted = app
-        .events()
-        .await
-        .iter()
-        .filter(|event| *event == "session_evicted")
-        .count();
-    assert_eq!(evicted, 16);
+    assert_eq!(app.events_of("session_evicted").await, 16);
 }
 
 #[actix_web::test]

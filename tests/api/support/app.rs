@@ -212,6 +212,12 @@ impl TestApp {
             .unwrap()
     }
 
+    /// How many security events of a kind there are so far.
+    pub(crate) async fn events_of(&self, kind: &str) -> usize {
+        let events = self.events().await;
+        events.iter().filter(|event| *event == kind).count()
+    }
+
     /// Returns when a statement of somebody waits for a lock.
     pub(crate) async fn somebody_waits(&self) {
         let waiting = "select count(*) from pg_stat_activity
