@@ -14,8 +14,8 @@ use crate::http::Surroundings;
 use crate::master_key_file;
 use crate::repositories::{Db, SchemaState};
 use crate::services::{
-    Accounts, Error, Health, Keys, Login, Passwords, Refresh, Seams, Services, SessionLimits,
-    Sessions, Throttle,
+    Accounts, Error, Ground, Health, Keys, Login, Passwords, Refresh, Seams, Services,
+    SessionLimits, Sessions, Throttle, TwoFactor,
 };
 
 /// Everything a server needs.
@@ -54,7 +54,13 @@ impl App {
             .map_err(fault)
             .context("the key ring could not be opened")?;
         let hasher = PasswordHasher::new(&config.passwords, &*seams.entropy)?;
-        let services = wire(config, &db, Arc::new(keys), &hasher, &seams);
+        let ground = Ground {
+            db: db.clone(),
+            keys: keys.into(),
+            hasher,
+            seams: seams.clone(),
+        };
+        let services = wire(config, &ground);
         let surroundings = Surroundings {
             trusted_proxies: config.http.trusted_proxies.clone(),
         };
@@ -104,47 +110,39 @@ async fn master_keys(
     }
 }
 
-fn wire(
-    config: &Config,
-    db: &Db,
-    keys: Arc<Keys>,
-    hasher: &PasswordHasher,
-    seams: &Seams,
-) -> Services {
-    let (db, hasher, seams) = (|| db.clone(), || hasher.clone(), || seams.clone());
+fn wire(config: &Config, ground: &Ground) -> Services {
+    let Ground {
+        db, keys, seams, ..
+    } = ground;
+    let (db, keys, seams) = (|| db.clone(), || keys.clone(), || seams.clone());
     let tokens = &config.tokens;
     let (access, refresh, limits) = (access_rules(tokens), refresh_rules(tokens), limits(tokens));
-    let sessions = Sessions::new(db(), keys.clone(), access, refresh, limits, seams());
+    let sessions = Sessions::new(db(), keys(), access, refresh, limits, seams());
     let sessions = Arc::new(sessions);
-    let throttle = Throttle::new(db(), keys.clone(), seams(), config.throttle.enabled);
+    let throttle = Throttle::new(db(), keys(), seams(), config.throttle.enabled);
     let throttle = Arc::new(throttle);
     let policy = policy(&config.passwords);
-    let passwords = Passwords::new(
-        db(),
-        hasher(),
-        throttle.clone(),
-        policy,
-        sessions.clone(),
-        seams(),
-    );
+    let passwords = Passwords::new(ground, throttle.clone(), sessions.clone(), policy);
     let passwords = Arc::new(passwords);
-    let accounts = Accounts::new(
-        db(),
-        hasher(),
+    let service_name = config.two_factor.service_name.clone();
+    let two_factor = TwoFactor::new(
+        ground,
+        throttle.clone(),
         passwords.clone(),
-        policy,
         sessions.clone(),
-        seams(),
+        service_name,
     );
+    let two_factor = Arc::new(two_factor);
     Services {
-        accounts: accounts.into(),
-        login: Login::new(db(), hasher(), throttle.clone(), sessions.clone(), seams()).into(),
+        accounts: Accounts::new(ground, two_factor.clone(), sessions.clone(), policy).into(),
+        login: Login::new(ground, throttle.clone(), sessions.clone()).into(),
         passwords,
+        two_factor,
         throttle,
-        refresh: Refresh::new(db(), keys.clone(), sessions.clone(), refresh, seams()).into(),
+        refresh: Refresh::new(db(), keys(), sessions.clone(), refresh, seams()).into(),
         health: Health::new(db(), seams()).into(),
         sessions,
-        keys,
+        keys: keys(),
     }
 }
 

@@ -16,6 +16,7 @@ mod parse;
 mod passwords;
 mod throttle;
 mod tokens;
+mod two_factor;
 
 pub use database::{Database, Embedded, Source};
 pub use env::Problems;
@@ -28,6 +29,7 @@ pub use names::{NAMES, Name};
 pub use passwords::{Argon2, Passwords};
 pub use throttle::Throttle;
 pub use tokens::Tokens;
+pub use two_factor::TwoFactor;
 
 use env::Env;
 use names::PROFILE;
@@ -49,6 +51,8 @@ pub struct Config {
     pub passwords: Passwords,
     /// Whether guesses are counted.
     pub throttle: Throttle,
+    /// What authenticator apps are told.
+    pub two_factor: TwoFactor,
     /// What is logged, and how it looks.
     pub log: Log,
 }
@@ -83,6 +87,7 @@ impl Config {
         let tokens = Tokens::read(env, http.as_ref().map(|http| http.public_url.as_str()));
         let passwords = Passwords::read(env);
         let throttle = Throttle::read(env, profile);
+        let two_factor = TwoFactor::read(env);
         let log = Log::read(env, profile);
         Some(Self {
             profile,
@@ -92,6 +97,7 @@ impl Config {
             tokens: tokens?,
             passwords: passwords?,
             throttle: throttle?,
+            two_factor: two_factor?,
             log: log?,
         })
     }

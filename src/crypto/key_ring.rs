@@ -25,15 +25,24 @@ pub enum Purpose {
     DeviceMac,
     /// Names whose tries are counted.
     ThrottleSubject,
+    /// Tells our login challenges from garbage.
+    ChallengeMac,
+    /// Seals people's TOTP secrets.
+    TotpSecret,
+    /// Hashes backup codes.
+    BackupCode,
 }
 
 impl Purpose {
     /// Those of symmetric keys.
-    const SYMMETRIC: [Self; 4] = [
+    const SYMMETRIC: [Self; 7] = [
         Self::RefreshMac,
         Self::RefreshDerivation,
         Self::DeviceMac,
         Self::ThrottleSubject,
+        Self::ChallengeMac,
+        Self::TotpSecret,
+        Self::BackupCode,
     ];
 
     /// The word in the database.
@@ -44,6 +53,9 @@ impl Purpose {
             Self::RefreshDerivation => "refresh_derivation",
             Self::DeviceMac => "device_mac",
             Self::ThrottleSubject => "throttle_subject",
+            Self::ChallengeMac => "challenge_mac",
+            Self::TotpSecret => "totp_secret",
+            Self::BackupCode => "backup_code",
         }
     }
 }
@@ -71,6 +83,7 @@ pub enum RingError {
 }
 
 struct Symmetric {
+    id: KeyId,
     purpose: Purpose,
     active_from: DateTime<Utc>,
     key: Zeroizing<[u8; 32]>,
@@ -178,9 +191,26 @@ impl KeyRing {
         purpose: Purpose,
         now: DateTime<Utc>,
     ) -> Result<&[u8; 32], RingError> {
+        self.active_named(purpose, now).map(|(_, key)| key)
+    }
+
+    /// The same, with its name.
+    pub(super) fn active_named(
+        &self,
+        purpose: Purpose,
+        now: DateTime<Utc>,
+    ) -> Result<(KeyId, &[u8; 32]), RingError> {
         let active = self.of(purpose).find(|key| key.active_from <= now);
         let key = active.or_else(|| self.of(purpose).last());
-        key.map(|key| &*key.key).ok_or(RingError::Missing(purpose))
+        key.map(|key| (key.id, &*key.key))
+            .ok_or(RingError::Missing(purpose))
+    }
+
+    /// The key of a purpose and a name.
+    pub(super) fn named(&self, purpose: Purpose, id: KeyId) -> Option<&[u8; 32]> {
+        self.of(purpose)
+            .find(|key| key.id == id)
+            .map(|key| &*key.key)
     }
 
     fn of(&self, purpose: Purpose) -> impl Iterator<Item = &Symmetric> {
@@ -207,6 +237,7 @@ impl KeyRing {
         if let Some(purpose) = known {
             let key = Zeroizing::new(<[u8; 32]>::try_from(plain).map_err(|_| unknown())?);
             self.symmetric.push(Symmetric {
+                id: row.id,
                 purpose,
                 active_from: row.active_from,
                 key,
@@ -240,8 +271,8 @@ fn sealed(
     plain: &[u8],
     entropy: &dyn Entropy,
 ) -> Result<SealedKey, RingError> {
-    let sealed =
-        seal::seal(master, &identity(&row), plain, entropy).map_err(|_| RingError::NotMade)?;
+    let sealed = seal::seal(master.expose(), &identity(&row), plain, entropy)
+        .map_err(|_| RingError::NotMade)?;
     Ok(SealedKey {
         master_key_id: master.id.clone(),
         sealed,
@@ -254,7 +285,7 @@ fn open_one(row: &SealedKey, masters: &[MasterKey]) -> Result<Zeroizing<Vec<u8>>
         .iter()
         .find(|master| master.id == row.master_key_id)
         .ok_or_else(|| RingError::NoMasterKey(row.id, row.master_key_id.clone()))?;
-    seal::open(master, &identity(row), &row.sealed)
+    seal::open(master.expose(), &identity(row), &row.sealed)
         .map_err(|_| RingError::WrongMasterKey(row.id, master.id.clone()))
 }
 

@@ -1,25 +1,34 @@
-//! Secrets in, values out: password hashing, tokens, signing keys, sealing. No I/O; time is an argument.
+//! Secrets in, values out: password hashing, tokens, signing keys, sealing, TOTP and its QR code. No I/O; time is an
+//! argument.
 
 mod access_token;
+mod backup_code;
+mod challenge_token;
 mod device_token;
 mod entropy;
 mod key_ring;
 mod opaque_token;
 mod password_hash;
+mod qr_code;
 mod refresh_token;
 mod seal;
 mod signing_key;
 mod throttle_subject;
+mod totp;
 
 pub use access_token::{AccessTokenRules, Issued, TokenFault, Verified};
+pub use backup_code::{backup_code_digest, backup_code_digests};
+pub use challenge_token::ChallengeToken;
 pub use device_token::DeviceToken;
 pub use entropy::OsEntropy;
 use key_ring::Purpose;
 pub use key_ring::{KeyRing, RingError};
 pub use password_hash::{HashError, PasswordHasher};
+pub use qr_code::{QrCode, QrError};
 pub use refresh_token::RefreshToken;
 pub use signing_key::PublicKey;
 pub use throttle_subject::throttle_subject;
+pub use totp::{TotpError, TotpSecret};
 
 /// Chooses the one cryptographic provider, before anything could choose another.
 pub fn install_provider() {

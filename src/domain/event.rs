@@ -42,6 +42,20 @@ events! {
     LoginFailed = "login_failed", "failure";
     /// A wrong password was given inside a session.
     PasswordRefused = "password_refused", "failure";
+    /// A password was right, and the second factor was asked for.
+    LoginChallenged = "login_challenged", "success";
+    /// A wrong second factor was shown at login, after a right password.
+    SecondFactorFailed = "second_factor_failed", "failure";
+    /// A wrong second factor was shown inside a session.
+    CodeRefused = "code_refused", "failure";
+    /// Somebody turned the second factor on.
+    TwoFactorEnabled = "two_factor_enabled", "success";
+    /// Somebody turned the second factor off.
+    TwoFactorDisabled = "two_factor_disabled", "success";
+    /// Somebody took new backup codes.
+    BackupCodesReplaced = "backup_codes_replaced", "success";
+    /// A backup code was used up.
+    BackupCodeUsed = "backup_code_used", "success";
     /// A session was ended by its owner.
     LoggedOut = "logged_out", "success";
     /// A session was ended from the list of one's sessions.

@@ -14,6 +14,7 @@ mod profile;
 mod refresh;
 mod refusal;
 mod sealed_key;
+mod second_factor;
 mod session;
 mod sign_up;
 mod throttle;
@@ -33,6 +34,10 @@ pub use profile::{Change, DisplayName, Locale, ProfileChange};
 pub use refresh::{HeldToken, RefreshRules, ShownToken, Verdict, judge};
 pub use refusal::{Code, Refusal};
 pub use sealed_key::SealedKey;
+pub use second_factor::{
+    BACKUP_CODES, BackupCode, LoginChallenge, PENDING as TOTP_PENDING, SealedSecret, SecondFactor,
+    TotpCode,
+};
 pub use session::{AuthMethod, EndReason, Session, Transport};
 pub use sign_up::{NewAccount, SignUpForm};
 pub use throttle::Limit;

@@ -42,10 +42,16 @@ codes! {
     InvalidCredentials = "invalid_credentials", "The account or the password is wrong.";
     /// 401: a refresh token that does not work, whatever the reason.
     RefreshTokenInvalid = "refresh_token_invalid", "The refresh token is not valid. Sign in again.";
+    /// 401: a wrong second factor at login, or one that was used before.
+    InvalidCode = "invalid_code", "The code is wrong or was used before.";
+    /// 401: a login that waits for its second factor no more, whatever the reason.
+    ChallengeExpired = "challenge_expired", "The login has to be started again.";
     /// 403: right password, account switched off.
     AccountDisabled = "account_disabled", "The account is disabled.";
     /// 403: a wrong password typed inside a session.
     WrongPassword = "wrong_password", "The password is wrong.";
+    /// 403: the same inside a session.
+    WrongCode = "invalid_code", "The code is wrong or was used before.";
     /// 404: no such thing, or not yours.
     NotFound = "not_found", "There is nothing here.";
     /// 404: no such session, or not yours.
@@ -58,6 +64,12 @@ codes! {
     EmailTaken = "email_taken", "An account with this e-mail address exists.";
     /// 409: an account with this username exists.
     UsernameTaken = "username_taken", "An account with this username exists.";
+    /// 409: the second factor is on.
+    TwoFactorAlreadyEnabled = "two_factor_already_enabled", "Two-factor authentication is on already.";
+    /// 409: no secret waits to be verified.
+    TwoFactorNotPending = "two_factor_not_pending", "There is nothing to verify. Start again.";
+    /// 409: the second factor is off.
+    TwoFactorNotEnabled = "two_factor_not_enabled", "Two-factor authentication is not on.";
     /// 413: the body is larger than 16 KiB.
     PayloadTooLarge = "payload_too_large", "The body is too large.";
     /// 415: the body is something other than `application/json`.

@@ -9,8 +9,10 @@ pub enum Limit {
     Account,
     /// From one address, at whatever account. Only time refills it.
     Source,
-    /// A password or code asked for again inside a session.
+    /// A password asked for again inside a session.
     Prompt,
+    /// A second factor, at login or inside a session. Only time refills it.
+    Code,
 }
 
 impl Limit {
@@ -19,6 +21,7 @@ impl Limit {
         match self {
             Self::Account | Self::Prompt => 5,
             Self::Source => 30,
+            Self::Code => 10,
         }
     }
 
@@ -27,20 +30,21 @@ impl Limit {
         match self {
             Self::Account | Self::Prompt => TimeDelta::seconds(30),
             Self::Source => TimeDelta::minutes(5),
+            Self::Code => TimeDelta::hours(1),
         }
     }
 
     /// The longest wait; each is twice the one before.
     pub fn longest_wait(self) -> TimeDelta {
         match self {
-            Self::Account | Self::Prompt => TimeDelta::hours(1),
+            Self::Account | Self::Prompt | Self::Code => TimeDelta::hours(1),
             Self::Source => TimeDelta::minutes(5),
         }
     }
 
     /// Whether the budget is of a window of time, which begins with its first try and is whole again after it.
     pub fn is_window(self) -> bool {
-        self == Self::Source
+        matches!(self, Self::Source | Self::Code)
     }
 
     /// How long from `since` until the next try, after so many.
@@ -76,6 +80,7 @@ mod tests {
         assert_eq!(seconds, [30, 60, 120, 240, 480, 960, 1920, 3600, 3600]);
         assert_eq!(Limit::Account.wait(i32::MAX), TimeDelta::hours(1));
         assert_eq!(Limit::Source.wait(i32::MAX), TimeDelta::minutes(5));
+        assert_eq!(Limit::Code.wait(i32::MAX), TimeDelta::hours(1));
     }
 
     #[test]

@@ -71,6 +71,8 @@ pub struct Credentials {
     pub version: i32,
     /// Whether the account is switched off.
     pub disabled: bool,
+    /// Since when a second factor is asked for, if it is.
+    pub two_factor_enabled_at: Option<DateTime<Utc>>,
 }
 
 /// What a login has proven: the one thing `Sessions::open` takes.
@@ -93,4 +95,6 @@ pub struct Proven {
     pub password_hash: String,
     /// The version of the credentials.
     pub version: i32,
+    /// Since when a second factor is asked for, if it is.
+    pub two_factor_enabled_at: Option<DateTime<Utc>>,
 }

@@ -40,12 +40,18 @@ fn status(code: Code) -> StatusCode {
         | Code::TokenExpired
         | Code::SessionEnded
         | Code::InvalidCredentials
-        | Code::RefreshTokenInvalid => StatusCode::UNAUTHORIZED,
-        Code::AccountDisabled | Code::WrongPassword => StatusCode::FORBIDDEN,
+        | Code::RefreshTokenInvalid
+        | Code::InvalidCode
+        | Code::ChallengeExpired => StatusCode::UNAUTHORIZED,
+        Code::AccountDisabled | Code::WrongPassword | Code::WrongCode => StatusCode::FORBIDDEN,
         Code::NotFound | Code::SessionNotFound => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-        Code::EmailTaken | Code::UsernameTaken => StatusCode::CONFLICT,
+        Code::EmailTaken
+        | Code::UsernameTaken
+        | Code::TwoFactorAlreadyEnabled
+        | Code::TwoFactorNotPending
+        | Code::TwoFactorNotEnabled => StatusCode::CONFLICT,
         Code::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Code::ValidationFailed => StatusCode::UNPROCESSABLE_ENTITY,

@@ -6,7 +6,9 @@ use actix_web::http::header;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpResponse, ResponseError};
 
-use super::handlers::{accounts, contract, health, keys, login, passwords, refresh, sessions};
+use super::handlers::{
+    accounts, contract, health, keys, login, passwords, refresh, sessions, two_factor,
+};
 use super::problem::Problem;
 use crate::domain::Code;
 
@@ -39,6 +41,7 @@ routes! {
     ROUTES, configure:
     "/v1/auth/signup" { POST => accounts::sign_up }
     "/v1/auth/login" { POST => login::log_in }
+    "/v1/auth/login/2fa" { POST => login::complete }
     "/v1/auth/refresh" { POST => refresh::refresh }
     "/v1/auth/logout" { POST => sessions::log_out }
     "/v1/me" { GET => accounts::me, PATCH => accounts::change_profile }
@@ -46,6 +49,11 @@ routes! {
     "/v1/me/sessions" { GET => sessions::list, DELETE => sessions::end_all }
     "/v1/me/sessions/others" { DELETE => sessions::end_others }
     "/v1/me/sessions/{id}" { DELETE => sessions::end_one }
+    "/v1/me/2fa" { GET => two_factor::show }
+    "/v1/me/2fa/enable" { POST => two_factor::enable }
+    "/v1/me/2fa/verify" { POST => two_factor::verify }
+    "/v1/me/2fa/disable" { POST => two_factor::disable }
+    "/v1/me/2fa/backup-codes" { POST => two_factor::replace_backup_codes }
     "/v1/me/delete" { POST => accounts::delete }
     "/.well-known/jwks.json" { GET => keys::published }
     "/openapi.yaml" { GET => contract::openapi }

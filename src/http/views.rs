@@ -6,8 +6,9 @@ use chrono::{DateTime, Utc};
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
-use crate::domain::{AuthMethod, Device, Session, SessionId, User, UserId};
-use crate::services::Authenticated;
+use super::problem::Problem;
+use crate::domain::{AuthMethod, BackupCode, Device, Session, SessionId, User, UserId};
+use crate::services::{Authenticated, Challenge, Enrolment, Error, TwoFactorState};
 
 #[derive(Serialize)]
 pub(super) struct UserView {
@@ -100,6 +101,76 @@ impl From<Authenticated> for AuthenticatedView {
             device_token: signed_in.device_token.expose_secret().to_owned(),
             session: SessionView::new(signed_in.session, signed_in.session_expires_at, true),
             user: signed_in.user.into(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct ChallengeView {
+    status: &'static str,
+    challenge_token: String,
+    expires_in: i64,
+    methods: [&'static str; 2],
+}
+
+impl From<Challenge> for ChallengeView {
+    fn from(challenge: Challenge) -> Self {
+        Self {
+            status: "two_factor_required",
+            challenge_token: challenge.token.expose_secret().to_owned(),
+            expires_in: challenge.expires_in,
+            methods: ["totp", "backup_code"],
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct TwoFactorView {
+    enabled: bool,
+    enabled_at: Option<DateTime<Utc>>,
+    backup_codes_remaining: i64,
+}
+
+impl From<TwoFactorState> for TwoFactorView {
+    fn from(state: TwoFactorState) -> Self {
+        Self {
+            enabled: state.enabled_at.is_some(),
+            enabled_at: state.enabled_at,
+            backup_codes_remaining: state.backup_codes_remaining,
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct EnrolmentView {
+    secret: String,
+    otpauth_uri: String,
+    qr_code_svg: String,
+    qr_code_png: String,
+    expires_in: i64,
+}
+
+impl EnrolmentView {
+    pub(super) fn new(enrolment: &Enrolment) -> Result<Self, Problem> {
+        Ok(Self {
+            secret: enrolment.secret.expose_secret().to_owned(),
+            otpauth_uri: enrolment.uri.expose_secret().to_owned(),
+            qr_code_svg: enrolment.qr_code.svg(),
+            qr_code_png: enrolment.qr_code.png_url().map_err(Error::from)?,
+            expires_in: enrolment.expires_in,
+        })
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct BackupCodesView {
+    backup_codes: Vec<String>,
+}
+
+impl BackupCodesView {
+    pub(super) fn new(codes: &[BackupCode]) -> Self {
+        Self {
+            backup_codes: codes.iter().map(BackupCode::grouped).collect(),
         }
     }
 }

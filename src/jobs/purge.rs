@@ -10,6 +10,7 @@ pub(super) async fn run(services: Services) {
     loop {
         tokio::time::sleep(EVERY).await;
         report("sessions", services.sessions.purge().await);
+        report("login challenges", services.login.purge().await);
         report("throttles", services.throttle.purge().await);
     }
 }

@@ -8,7 +8,10 @@ use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, PgPool, Postgres};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::{DbError, Health, Keys, PasswordHistory, SecurityEvents, Sessions, Throttles, Users};
+use super::{
+    BackupCodes, DbError, Health, Keys, LoginChallenges, PasswordHistory, SecurityEvents, Sessions,
+    Throttles, TotpFactors, Users,
+};
 
 /// A connection and its repositories.
 pub struct Conn {
@@ -79,6 +82,21 @@ impl Conn {
     /// Passwords that were replaced.
     pub fn password_history(&mut self) -> PasswordHistory<'_> {
         PasswordHistory(self)
+    }
+
+    /// TOTP secrets.
+    pub fn totp_factors(&mut self) -> TotpFactors<'_> {
+        TotpFactors(self)
+    }
+
+    /// Backup codes.
+    pub fn backup_codes(&mut self) -> BackupCodes<'_> {
+        BackupCodes(self)
+    }
+
+    /// Logins that wait for the second factor.
+    pub fn login_challenges(&mut self) -> LoginChallenges<'_> {
+        LoginChallenges(self)
     }
 
     /// Counted tries.

@@ -1,14 +1,17 @@
 //! The only place that speaks SQL: one file per table family, one statement per method.
 //! It knows no rules; absence is `None`, and a violated constraint keeps its name.
 
+mod backup_codes;
 mod connection;
 mod error;
 mod keys;
+mod login_challenges;
 mod password_history;
 mod schema;
 mod security_events;
 mod sessions;
 mod throttles;
+mod totp_factors;
 mod users;
 
 use std::time::Duration;
@@ -16,14 +19,17 @@ use std::time::Duration;
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
+pub use backup_codes::BackupCodes;
 pub use connection::{Conn, Tx};
 pub use error::DbError;
 pub use keys::Keys;
+pub use login_challenges::LoginChallenges;
 pub use password_history::PasswordHistory;
 pub use schema::{Health, SchemaState};
 pub use security_events::SecurityEvents;
 pub use sessions::{Alive, NewSession, Rotation, Sessions, SignedIn};
 pub use throttles::{Subject, Throttles, Tries};
+pub use totp_factors::{TotpFactor, TotpFactors};
 pub use users::{NewUser, Users};
 
 /// Longest wait for the database, getting a connection included.

@@ -55,7 +55,8 @@ impl Users<'_> {
         let (connection, bound) = self.0.statement()?;
         let statement = sqlx::query_as!(
             CredentialsRow,
-            r#"select id, password_hash, credential_version, disabled_at is not null as "disabled!"
+            r#"select id, password_hash, credential_version, disabled_at is not null as "disabled!",
+                   two_factor_enabled_at
                from users where email_canonical = $1 or username = $2"#,
             email,
             username,
@@ -71,7 +72,8 @@ impl Users<'_> {
         let (connection, bound) = self.0.statement()?;
         let statement = sqlx::query_as!(
             CredentialsRow,
-            r#"select id, password_hash, credential_version, disabled_at is not null as "disabled!"
+            r#"select id, password_hash, credential_version, disabled_at is not null as "disabled!",
+                   two_factor_enabled_at
                from users where id = $1"#,
             id.uuid(),
         );
@@ -159,6 +161,31 @@ impl Users<'_> {
             == 1)
     }
 
+    /// Says since when a second factor is asked for, and voids what was proven before, unless the credentials have
+    /// changed meanwhile.
+    pub async fn change_two_factor(
+        self,
+        id: UserId,
+        seen_version: i32,
+        enabled_at: Option<DateTime<Utc>>,
+        now: DateTime<Utc>,
+    ) -> Result<bool, DbError> {
+        let (connection, bound) = self.0.statement()?;
+        let statement = sqlx::query!(
+            "update users set two_factor_enabled_at = $3, credential_version = credential_version + 1, updated_at = $4
+             where id = $1 and credential_version = $2 and disabled_at is null",
+            id.uuid(),
+            seen_version,
+            enabled_at,
+            now,
+        );
+        Ok(bound
+            .run(statement.execute(connection))
+            .await?
+            .rows_affected()
+            == 1)
+    }
+
     /// Changes the profile; `None` when that changes nothing, or there is no such account any more.
     pub async fn change_profile(
         self,
@@ -227,6 +254,7 @@ struct CredentialsRow {
     password_hash: Option<String>,
     credential_version: i32,
     disabled: bool,
+    two_factor_enabled_at: Option<DateTime<Utc>>,
 }
 
 impl From<CredentialsRow> for Credentials {
@@ -236,6 +264,7 @@ impl From<CredentialsRow> for Credentials {
             password_hash: row.password_hash,
             version: row.credential_version,
             disabled: row.disabled,
+            two_factor_enabled_at: row.two_factor_enabled_at,
         }
     }
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::sessions::Opening;
-use super::{Authenticated, Caller, Error, Passwords, Result, Seams, Sessions};
+use super::{Authenticated, Caller, Error, Ground, Proofs, Result, Seams, Sessions, TwoFactor};
 use crate::crypto::PasswordHasher;
 use crate::domain::{
-    AuthMethod, ClientInfo, Code, EventKind, NewAccount, Password, PasswordPolicy, ProfileChange,
-    Proof, Proven, SignUpForm, Transport, User, UserId,
+    AuthMethod, ClientInfo, Code, EventKind, NewAccount, PasswordPolicy, ProfileChange, Proof,
+    Proven, SignUpForm, Transport, User, UserId,
 };
 use crate::repositories::{Db, DbError, NewUser, Tx};
 
@@ -18,26 +18,27 @@ const FIRST_VERSION: i32 = 1;
 pub struct Accounts {
     db: Db,
     hasher: PasswordHasher,
-    passwords: Arc<Passwords>,
+    two_factor: Arc<TwoFactor>,
     policy: PasswordPolicy,
     sessions: Arc<Sessions>,
     seams: Seams,
 }
 
 impl Accounts {
-    /// Over the accounts and the one door.
+    /// With passwords by the rules of `policy`.
     pub fn new(
-        db: Db,
-        hasher: PasswordHasher,
-        passwords: Arc<Passwords>,
-        policy: PasswordPolicy,
+        ground: &Ground,
+        two_factor: Arc<TwoFactor>,
         sessions: Arc<Sessions>,
-        seams: Seams,
+        policy: PasswordPolicy,
     ) -> Self {
+        let Ground {
+            db, hasher, seams, ..
+        } = ground.clone();
         Self {
             db,
             hasher,
-            passwords,
+            two_factor,
             policy,
             sessions,
             seams,
@@ -118,19 +119,14 @@ impl Accounts {
     }
 
     /// Deletes the caller's account and all that hangs on it.
-    pub async fn delete(
-        &self,
-        caller: &Caller,
-        password: Password,
-        client: &ClientInfo,
-    ) -> Result<()> {
-        let passwords = &self.passwords;
-        let proven = passwords.prove(caller, password.clone(), client).await?;
+    pub async fn delete(&self, caller: &Caller, proofs: Proofs, client: &ClientInfo) -> Result<()> {
+        let proved = self.two_factor.prove(caller, proofs, client).await?;
         let delete = async |tx: &mut Tx, proven: &Proven| -> Result<bool> {
             Ok(tx.users().delete(proven).await?)
         };
-        let (mut tx, _) = passwords
-            .with_proof(caller, password, client, proven, delete)
+        let mut tx = self
+            .two_factor
+            .with_proofs(caller, proved, client, delete)
             .await?;
         let now = self.seams.clock.now();
         // The row outlives the account it was about, so it names none.

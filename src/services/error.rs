@@ -1,6 +1,6 @@
 //! The two ways a use case fails: refused, with a code for the caller; or a fault, for the log alone.
 
-use crate::crypto::{HashError, RingError};
+use crate::crypto::{HashError, QrError, RingError, TotpError};
 use crate::domain::{Code, FieldError, FieldErrors, Refusal};
 use crate::repositories::{DbError, Tx};
 
@@ -86,6 +86,18 @@ impl From<DbError> for Error {
 
 impl From<RingError> for Error {
     fn from(error: RingError) -> Self {
+        Self::fault(error, false)
+    }
+}
+
+impl From<TotpError> for Error {
+    fn from(error: TotpError) -> Self {
+        Self::fault(error, false)
+    }
+}
+
+impl From<QrError> for Error {
+    fn from(error: QrError) -> Self {
         Self::fault(error, false)
     }
 }

@@ -1,8 +1,10 @@
 //! Use cases. A public method begins and commits its transaction; nothing slow runs while one is open.
 //!
-//! Services use each other one way only: `keys → {throttle, sessions} → {refresh, login, accounts}`.
+//! Services use each other one way only:
+//! `keys → {throttle, sessions} → {codes, passwords} → two_factor → {refresh, login, accounts}`.
 
 mod accounts;
+mod codes;
 mod error;
 mod health;
 mod keys;
@@ -11,11 +13,13 @@ mod passwords;
 mod refresh;
 mod sessions;
 mod throttle;
+mod two_factor;
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use crate::crypto::PasswordHasher;
 use crate::domain::{ClientInfo, Clock, Entropy, Event, EventId, EventKind, SessionId, UserId};
 use crate::repositories::Db;
 
@@ -24,11 +28,12 @@ pub(crate) use error::chain;
 pub use error::{Error, Result};
 pub use health::Health;
 pub use keys::Keys;
-pub use login::{LogIn, Login};
+pub use login::{Challenge, LogIn, LoggedIn, Login, SecondStep};
 pub use passwords::{PasswordChange, Passwords};
 pub use refresh::Refresh;
 pub use sessions::{Authenticated, Caller, ListedSession, LogOut, SessionLimits, Sessions};
 pub use throttle::Throttle;
+pub use two_factor::{Enrolment, Proofs, TwoFactor, TwoFactorState};
 
 /// What differs between production and a test.
 #[derive(Clone)]
@@ -37,6 +42,19 @@ pub struct Seams {
     pub clock: Arc<dyn Clock>,
     /// Where randomness comes from.
     pub entropy: Arc<dyn Entropy>,
+}
+
+/// What services stand on.
+#[derive(Clone)]
+pub struct Ground {
+    /// The database.
+    pub db: Db,
+    /// The key ring.
+    pub keys: Arc<Keys>,
+    /// The threads that hash passwords.
+    pub hasher: PasswordHasher,
+    /// Time and randomness.
+    pub seams: Seams,
 }
 
 impl Seams {
@@ -81,6 +99,8 @@ pub struct Services {
     pub login: Arc<Login>,
     /// One's own password.
     pub passwords: Arc<Passwords>,
+    /// One's own second factor.
+    pub two_factor: Arc<TwoFactor>,
     /// Counted guesses.
     pub throttle: Arc<Throttle>,
     /// Refreshing.

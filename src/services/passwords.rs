@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::sessions::Cause;
 use super::throttle::Guess;
-use super::{Caller, Result, Seams, Sessions, Throttle, note_alone};
+use super::{Caller, Ground, Result, Seams, Sessions, Throttle, note_alone};
 use crate::crypto::PasswordHasher;
 use crate::domain::{
     ClientInfo, Code, EndReason, EventKind, FieldCode, FieldError, FieldErrors, Password,
@@ -33,15 +33,16 @@ pub struct Passwords {
 }
 
 impl Passwords {
-    /// Over the accounts and the counted tries.
+    /// By the rules of `policy`.
     pub fn new(
-        db: Db,
-        hasher: PasswordHasher,
+        ground: &Ground,
         throttle: Arc<Throttle>,
-        policy: PasswordPolicy,
         sessions: Arc<Sessions>,
-        seams: Seams,
+        policy: PasswordPolicy,
     ) -> Self {
+        let Ground {
+            db, hasher, seams, ..
+        } = ground.clone();
         Self {
             db,
             hasher,
@@ -86,6 +87,7 @@ impl Passwords {
                 user_id,
                 password_hash,
                 version: known.version,
+                two_factor_enabled_at: known.two_factor_enabled_at,
             });
         }
         let (kind, session) = (EventKind::PasswordRefused, Some(caller.session().id));

@@ -34,8 +34,14 @@ pub(super) enum Guess<'a> {
     NoAccount(&'a Identifier),
     /// From an address.
     Source(IpAddr),
-    /// Inside a session.
+    /// At a password inside a session.
     Prompt(UserId),
+    /// At a second factor, from a device its owner is not known on.
+    Code(UserId),
+    /// At a second factor, from one of its owner's devices.
+    CodeOnDevice(DeviceId),
+    /// At a second factor inside a session.
+    CodePrompt(UserId),
 }
 
 impl Guess<'_> {
@@ -44,6 +50,7 @@ impl Guess<'_> {
             Self::Account(_) | Self::KnownDevice(_) | Self::NoAccount(_) => Limit::Account,
             Self::Source(_) => Limit::Source,
             Self::Prompt(_) => Limit::Prompt,
+            Self::Code(_) | Self::CodeOnDevice(_) | Self::CodePrompt(_) => Limit::Code,
         }
     }
 }
@@ -181,6 +188,9 @@ impl Throttle {
             Guess::NoAccount(who) => ("no_account", who.canonical().as_bytes().to_vec()),
             Guess::Source(ip) => ("source", network(*ip)),
             Guess::Prompt(id) => ("prompt", id.uuid().as_bytes().to_vec()),
+            Guess::Code(id) => ("code", id.uuid().as_bytes().to_vec()),
+            Guess::CodeOnDevice(id) => ("code_on_device", id.uuid().as_bytes().to_vec()),
+            Guess::CodePrompt(id) => ("code_prompt", id.uuid().as_bytes().to_vec()),
         };
         Ok(throttle_subject(
             kind,

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::web::{Data, Json};
 use serde::{Deserialize, Deserializer};
 
-use super::TokenTransport;
+use super::{TokenTransport, second_factor};
 use crate::domain::{
     Change, DisplayName, FieldErrors, Locale, Password, ProfileChange, Refusal, SignUpForm,
     Username,
@@ -12,7 +12,7 @@ use crate::domain::{
 use crate::http::extractors::{Body, Client, Signed};
 use crate::http::problem::Problem;
 use crate::http::views::{AuthenticatedView, UserView};
-use crate::services::{Caller, Services};
+use crate::services::{Caller, Proofs, Services};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -105,6 +105,21 @@ pub(in crate::http) async fn change_profile(
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct DeleteBody {
     password: String,
+    code: Option<String>,
+    backup_code: Option<String>,
+}
+
+impl DeleteBody {
+    fn parse(self) -> Result<Proofs, Refusal> {
+        let mut errors = FieldErrors::default();
+        let password = errors.keep("/password", Password::parse(self.password));
+        let (code, backup_code) = (self.code.as_deref(), self.backup_code.as_deref());
+        let code = second_factor(&mut errors, code, backup_code);
+        password
+            .filter(|_| errors.is_empty())
+            .map(|password| Proofs { password, code })
+            .ok_or(errors.into())
+    }
 }
 
 pub(in crate::http) async fn delete(
@@ -112,8 +127,10 @@ pub(in crate::http) async fn delete(
     Client(client): Client,
     Signed(caller, body): Signed<DeleteBody>,
 ) -> Result<HttpResponse, Problem> {
-    let password = Password::parse(body.password).map_err(|error| error.at("/password"))?;
-    services.accounts.delete(&caller, password, &client).await?;
+    services
+        .accounts
+        .delete(&caller, body.parse()?, &client)
+        .await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -1,14 +1,15 @@
-//! `/v1/auth/login`.
+//! `/v1/auth/login` and its second step.
 
+use actix_web::HttpResponse;
 use actix_web::web::{Data, Json};
 use serde::Deserialize;
 
-use super::TokenTransport;
+use super::{TokenTransport, needed_second_factor};
 use crate::domain::{FieldCode, FieldError, FieldErrors, Identifier, Password, Refusal};
 use crate::http::extractors::{Body, Client};
 use crate::http::problem::Problem;
-use crate::http::views::AuthenticatedView;
-use crate::services::{LogIn, Services};
+use crate::http::views::{AuthenticatedView, ChallengeView};
+use crate::services::{LogIn, LoggedIn, SecondStep, Services};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -57,7 +58,42 @@ pub(in crate::http) async fn log_in(
     services: Data<Services>,
     Client(client): Client,
     Body(body): Body<LoginBody>,
+) -> Result<HttpResponse, Problem> {
+    Ok(match services.login.log_in(body.parse()?, &client).await? {
+        LoggedIn::Authenticated(signed_in) => {
+            HttpResponse::Ok().json(AuthenticatedView::from(*signed_in))
+        }
+        LoggedIn::TwoFactorRequired(challenge) => {
+            HttpResponse::Ok().json(ChallengeView::from(challenge))
+        }
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct SecondStepBody {
+    challenge_token: String,
+    code: Option<String>,
+    backup_code: Option<String>,
+}
+
+impl SecondStepBody {
+    fn parse(self) -> Result<SecondStep, Refusal> {
+        let mut errors = FieldErrors::default();
+        let (code, backup_code) = (self.code.as_deref(), self.backup_code.as_deref());
+        let code = needed_second_factor(&mut errors, code, backup_code).ok_or(errors)?;
+        Ok(SecondStep {
+            challenge_token: self.challenge_token,
+            code,
+        })
+    }
+}
+
+pub(in crate::http) async fn complete(
+    services: Data<Services>,
+    Client(client): Client,
+    Body(body): Body<SecondStepBody>,
 ) -> Result<Json<AuthenticatedView>, Problem> {
-    let signed_in = services.login.log_in(body.parse()?, &client).await?;
+    let signed_in = services.login.complete(body.parse()?, &client).await?;
     Ok(Json(signed_in.into()))
 }

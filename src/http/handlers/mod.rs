@@ -8,10 +8,13 @@ pub(super) mod login;
 pub(super) mod passwords;
 pub(super) mod refresh;
 pub(super) mod sessions;
+pub(super) mod two_factor;
 
 use serde::Deserialize;
 
-use crate::domain::Transport;
+use crate::domain::{
+    BackupCode, FieldCode, FieldError, FieldErrors, SecondFactor, TotpCode, Transport,
+};
 
 /// `token_transport` of a request.
 #[derive(Deserialize, Default, Clone, Copy)]
@@ -27,4 +30,37 @@ impl From<TokenTransport> for Transport {
             TokenTransport::Body => Self::Body,
         }
     }
+}
+
+/// The second factor of a body: `code`, or `backup_code`, or neither.
+fn second_factor(
+    errors: &mut FieldErrors,
+    code: Option<&str>,
+    backup_code: Option<&str>,
+) -> Option<SecondFactor> {
+    match (code, backup_code) {
+        (None, None) => None,
+        (Some(code), None) => errors
+            .keep("/code", TotpCode::parse(code))
+            .map(SecondFactor::Totp),
+        (None, Some(code)) => errors
+            .keep("/backup_code", BackupCode::parse(code))
+            .map(SecondFactor::BackupCode),
+        (Some(_), Some(_)) => {
+            let both = FieldError::new(FieldCode::MutuallyExclusive, "Either this or the code.");
+            errors.keep("/backup_code", Err(both))
+        }
+    }
+}
+
+/// The same where one of them is needed.
+fn needed_second_factor(
+    errors: &mut FieldErrors,
+    code: Option<&str>,
+    backup_code: Option<&str>,
+) -> Option<SecondFactor> {
+    if code.is_none() && backup_code.is_none() {
+        return errors.keep("/code", Err(FieldError::code_required()));
+    }
+    second_factor(errors, code, backup_code)
 }

@@ -38,6 +38,9 @@ const BELONGS: &[(&str, &str)] = &[
     ("argon2", "crypto"),
     ("jsonwebtoken", "crypto"),
     ("rustls", "crypto"),
+    ("totp_rs", "crypto"),
+    ("qrcode", "crypto"),
+    ("png", "crypto"),
     // config: a master key without a name is named after its digest.
     ("aws_lc_rs", "crypto config"),
     ("clap", "cli"),

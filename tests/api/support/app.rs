@@ -203,6 +203,18 @@ impl TestApp {
         .await
     }
 
+    /// Answers a challenge with a code of the authenticator.
+    pub(crate) async fn complete(&self, challenge: &str, code: &str) -> Answer {
+        let body = json!({ "challenge_token": challenge, "code": code });
+        self.post("/v1/auth/login/2fa", body).await
+    }
+
+    /// Answers a challenge with a backup code.
+    pub(crate) async fn complete_with_backup(&self, challenge: &str, code: &str) -> Answer {
+        let body = json!({ "challenge_token": challenge, "backup_code": code });
+        self.post("/v1/auth/login/2fa", body).await
+    }
+
     /// The kinds of the security events so far, oldest first.
     pub(crate) async fn events(&self) -> Vec<String> {
         let statement = "select event from security_events order by created_at, ctid";

@@ -24,6 +24,11 @@ impl TestClock {
         *self.now.lock().unwrap() += by;
     }
 
+    /// What it shows.
+    pub(crate) fn time(&self) -> DateTime<Utc> {
+        *self.now.lock().unwrap()
+    }
+
     /// From now on whoever asks for the time panics, or no longer does.
     pub(crate) fn set_broken(&self, broken: bool) {
         self.broken.store(broken, Ordering::SeqCst);

@@ -1,9 +1,10 @@
 //! People who use the service: a test reads as a sentence about one.
 
+use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Answer, TestApp};
+use super::{Answer, Authenticator, TestApp};
 
 /// Strong enough, and nobody's.
 pub(crate) const PASSWORD: &str = "tall cliff moth ribbon";
@@ -100,5 +101,36 @@ impl<'a> Person<'a> {
     pub(crate) fn log_in_again(&self) -> impl Future<Output = Person<'a>> {
         let (app, email) = (self.app, self.user["email"].as_str().unwrap().to_owned());
         async move { Person::new(app, &app.log_in(&email, PASSWORD).await.is(200)) }
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
+        self.call(Method::POST, path, Some(body)).await
+    }
+
+    /// Asks for a secret, and gives it to an authenticator.
+    pub(crate) async fn enable_two_factor(&self) -> Authenticator {
+        let body = json!({ "password": PASSWORD });
+        let answer = self.post("/v1/me/2fa/enable", body).await.is(200);
+        Authenticator::of(answer["secret"].as_str().unwrap())
+    }
+
+    /// Turns the second factor on; the authenticator, and the backup codes. Time passes, so that the first code is of an
+    /// older step than those to come.
+    pub(crate) async fn turn_on_two_factor(&self) -> (Authenticator, Vec<String>) {
+        let authenticator = self.enable_two_factor().await;
+        let body = json!({ "code": authenticator.code(self.app) });
+        let answer = self.post("/v1/me/2fa/verify", body).await.is(200);
+        self.app.advance(TimeDelta::seconds(60));
+        let codes = answer["backup_codes"].as_array().unwrap().iter();
+        let codes = codes.map(|code| code.as_str().unwrap().to_owned());
+        (authenticator, codes.collect())
+    }
+
+    /// Logs in as far as the question for the second factor.
+    pub(crate) async fn challenge(&self) -> String {
+        let email = self.user["email"].as_str().unwrap();
+        let answer = self.app.log_in(email, PASSWORD).await.is(200);
+        assert_eq!(answer["status"], "two_factor_required", "{answer}");
+        answer["challenge_token"].as_str().unwrap().to_owned()
     }
 }

@@ -10,6 +10,11 @@ fn login() -> Exchange {
     Exchange::right("POST", "/v1/auth/login", 200).sending(&request)
 }
 
+fn refreshed() -> Exchange {
+    let token = format!("kwr_{}", "A".repeat(91));
+    Exchange::right("POST", "/v1/auth/refresh", 200).sending(&json!({ "refresh_token": token }))
+}
+
 fn me() -> Exchange {
     Exchange::right("GET", "/v1/me", 200)
 }
@@ -62,23 +67,23 @@ fn bodies_are_held_to_their_schema() {
     }
     me().body("/username", Some(json!("Ann.Lee")))
         .fails("/username");
-    login()
+    refreshed()
         .body("/session/ip_address", Some(json!("nearby")))
         .fails("/session/ip_address");
-    login()
+    refreshed()
         .body("/session/ip_address", Some(json!(null)))
         .passes();
-    login()
+    refreshed()
         .body("/session/device/kind", Some(json!("toaster")))
         .fails("/session/device/kind");
-    login()
+    refreshed()
         .body("/session/hash", Some(json!("x")))
         .fails("hash");
-    login().body("/user/id", None).fails("/user");
-    login()
+    refreshed().body("/user/id", None).fails("/user");
+    refreshed()
         .body("/refresh_token", Some(json!("kwr_short")))
         .fails("/refresh_token");
-    login()
+    refreshed()
         .body("/device_token", Some(json!("kwd_x")))
         .fails("device_token");
 }

@@ -188,6 +188,7 @@ fn what_is_documented_can_be_listed() {
         "GET /v1/me",
         "PATCH /v1/me",
         "POST /v1/auth/login",
+        "POST /v1/auth/login/2fa",
         "POST /v1/auth/logout",
         "POST /v1/auth/refresh",
         "POST /v1/auth/signup",
@@ -197,6 +198,11 @@ fn what_is_documented_can_be_listed() {
         "GET /v1/me/sessions",
         "POST /v1/me/delete",
         "POST /v1/me/password",
+        "GET /v1/me/2fa",
+        "POST /v1/me/2fa/enable",
+        "POST /v1/me/2fa/verify",
+        "POST /v1/me/2fa/disable",
+        "POST /v1/me/2fa/backup-codes",
     ];
     assert_eq!(
         names.collect::<BTreeSet<_>>(),

@@ -1,16 +1,22 @@
-//! Logging in with a password. What is proven here is worth a session only through `Sessions::open`.
+//! Logging in with a password, and with a second factor where there is one. What is proven here is worth a session only
+//! through `Sessions::open`.
+
+mod second_step;
 
 use std::sync::Arc;
 
+pub use second_step::{Challenge, SecondStep};
+
+use super::codes::Codes;
 use super::sessions::Opening;
 use super::throttle::{Guess, Reservation};
-use super::{Authenticated, Result, Seams, Sessions, Throttle, note_alone};
+use super::{Authenticated, Ground, Keys, Result, Seams, Sessions, Throttle, note_alone};
 use crate::crypto::PasswordHasher;
 use crate::domain::{
     AuthMethod, ClientInfo, Code, Credentials, DeviceId, EventKind, Identifier, Password, Proof,
     Transport,
 };
-use crate::repositories::Db;
+use crate::repositories::{Db, Tx};
 
 /// What somebody logs in with.
 pub struct LogIn {
@@ -24,11 +30,21 @@ pub struct LogIn {
     pub device_token: Option<String>,
 }
 
+/// How far a right password gets.
+pub enum LoggedIn {
+    /// All the way.
+    Authenticated(Box<Authenticated>),
+    /// To the question for the second factor.
+    TwoFactorRequired(Challenge),
+}
+
 /// Logs people in.
 pub struct Login {
     db: Db,
+    keys: Arc<Keys>,
     hasher: PasswordHasher,
     throttle: Arc<Throttle>,
+    codes: Codes,
     sessions: Arc<Sessions>,
     seams: Seams,
 }
@@ -43,26 +59,29 @@ struct Attempt<'a> {
 }
 
 impl Login {
-    /// Over the accounts and the one door.
-    pub fn new(
-        db: Db,
-        hasher: PasswordHasher,
-        throttle: Arc<Throttle>,
-        sessions: Arc<Sessions>,
-        seams: Seams,
-    ) -> Self {
+    /// Over the counted tries and the one door.
+    pub fn new(ground: &Ground, throttle: Arc<Throttle>, sessions: Arc<Sessions>) -> Self {
+        let codes = Codes::new(ground, throttle.clone());
+        let Ground {
+            db,
+            keys,
+            hasher,
+            seams,
+        } = ground.clone();
         Self {
             db,
+            keys,
             hasher,
             throttle,
+            codes,
             sessions,
             seams,
         }
     }
 
-    /// Compares the password and opens a session. An account that does not exist is counted alike, costs the same
+    /// Compares the password, and opens a session or asks for the second factor. An account that does not exist is counted alike, costs the same
     /// work and gets the same answer as a wrong password.
-    pub async fn log_in(&self, login: LogIn, client: &ClientInfo) -> Result<Authenticated> {
+    pub async fn log_in(&self, login: LogIn, client: &ClientInfo) -> Result<LoggedIn> {
         let LogIn {
             who,
             password,
@@ -72,6 +91,11 @@ impl Login {
         let attempt = self.begin(&who, device_token.as_deref(), client).await?;
         let known = self.compare(&attempt, password.clone()).await?;
         let rehashed = self.rehashed(known, password).await;
+        if known.two_factor_enabled_at.is_some() {
+            return self
+                .ask_for_second_factor(&attempt, known, transport, rehashed)
+                .await;
+        }
         let now = self.seams.clock.now();
         let methods = vec![AuthMethod::Password];
         let proof = Proof {
@@ -88,12 +112,10 @@ impl Login {
         };
         let mut tx = self.db.begin().await?;
         let opened = self.sessions.open(&mut tx, opening).await?;
-        if let (Some(hash), Some(seen)) = (rehashed, &known.password_hash) {
-            tx.users().rehash(known.user_id, seen, &hash).await?;
-        }
+        Self::keep_rehashed(&mut tx, known, rehashed).await?;
         self.throttle.clear(&mut tx, &attempt.account).await?;
         tx.commit().await?;
-        Ok(opened)
+        Ok(LoggedIn::Authenticated(Box::new(opened)))
     }
 
     /// Finds the account, and counts the try.
@@ -175,5 +197,16 @@ impl Login {
             .hash(password, self.seams.entropy.bytes())
             .await
             .ok()
+    }
+
+    async fn keep_rehashed(
+        tx: &mut Tx,
+        known: &Credentials,
+        rehashed: Option<String>,
+    ) -> Result<()> {
+        if let (Some(hash), Some(seen)) = (rehashed, &known.password_hash) {
+            tx.users().rehash(known.user_id, seen, &hash).await?;
+        }
+        Ok(())
     }
 }

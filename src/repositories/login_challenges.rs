@@ -1,0 +1,139 @@
+//! Logins that wait for the second factor. A challenge is alive while it has time and tries left and the account is
+//! what was proven; it is spent once.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::{Conn, DbError};
+use crate::domain::{AuthMethod, DeviceId, LoginChallenge};
+
+/// Of a challenge's secret.
+type Digest = [u8; 32];
+
+/// Statements on `login_challenges`.
+pub struct LoginChallenges<'c>(pub(super) &'c mut Conn);
+
+impl LoginChallenges<'_> {
+    /// Adds one, if the account is what was proven; whether it is.
+    pub async fn add(
+        self,
+        digest: &Digest,
+        challenge: &LoginChallenge,
+        expires_at: DateTime<Utc>,
+    ) -> Result<bool, DbError> {
+        let methods: Vec<String> = challenge
+            .methods
+            .iter()
+            .map(|method| method.as_str().to_owned())
+            .collect();
+        let (connection, bound) = self.0.statement()?;
+        let statement = sqlx::query!(
+            "insert into login_challenges (digest, user_id, credential_version, auth_methods, device_id, expires_at)
+             select $1, u.id, $3, $4, $5, $6 from users u
+             where u.id = $2 and u.credential_version = $3 and u.disabled_at is null for share of u",
+            digest,
+            challenge.user_id.uuid(),
+            challenge.credential_version,
+            &methods,
+            challenge.device_id.map(DeviceId::uuid),
+            expires_at,
+        );
+        Ok(bound
+            .run(statement.execute(connection))
+            .await?
+            .rows_affected()
+            == 1)
+    }
+
+    /// One that is alive.
+    pub async fn alive(
+        self,
+        digest: &Digest,
+        now: DateTime<Utc>,
+    ) -> Result<Option<LoginChallenge>, DbError> {
+        let (connection, bound) = self.0.statement()?;
+        let statement = sqlx::query_as!(
+            ChallengeRow,
+            "select c.user_id, c.credential_version, c.auth_methods, c.device_id
+             from login_challenges c join users u on u.id = c.user_id
+             where c.digest = $1 and c.expires_at > $2 and c.tries < $3
+                 and u.credential_version = c.credential_version and u.disabled_at is null",
+            digest,
+            now,
+            LoginChallenge::TRIES,
+        );
+        let row = bound.run(statement.fetch_optional(connection)).await?;
+        row.map(ChallengeRow::read).transpose()
+    }
+
+    /// Counts a try, if there is one left. Of many at once, no more than that are counted.
+    pub async fn count_try(self, digest: &Digest) -> Result<bool, DbError> {
+        let (connection, bound) = self.0.statement()?;
+        let statement = sqlx::query!(
+            "update login_challenges set tries = tries + 1 where digest = $1 and tries < $2",
+            digest,
+            LoginChallenge::TRIES,
+        );
+        Ok(bound
+            .run(statement.execute(connection))
+            .await?
+            .rows_affected()
+            == 1)
+    }
+
+    /// Spends one, if the account is what was proven. Its user's row is to be held before.
+    pub async fn spend(self, digest: &Digest) -> Result<bool, DbError> {
+        let (connection, bound) = self.0.statement()?;
+        let statement = sqlx::query!(
+            "delete from login_challenges c using users u
+             where c.digest = $1 and u.id = c.user_id and u.credential_version = c.credential_version
+                 and u.disabled_at is null",
+            digest,
+        );
+        Ok(bound
+            .run(statement.execute(connection))
+            .await?
+            .rows_affected()
+            == 1)
+    }
+
+    /// Deletes some of those whose time is over; how many.
+    pub async fn purge(self, now: DateTime<Utc>, most: i64) -> Result<u64, DbError> {
+        let (connection, bound) = self.0.statement()?;
+        let statement = sqlx::query!(
+            "delete from login_challenges where digest in (
+                 select digest from login_challenges where expires_at <= $1 limit $2 for update skip locked
+             )",
+            now,
+            most,
+        );
+        Ok(bound
+            .run(statement.execute(connection))
+            .await?
+            .rows_affected())
+    }
+}
+
+struct ChallengeRow {
+    user_id: Uuid,
+    credential_version: i32,
+    auth_methods: Vec<String>,
+    device_id: Option<Uuid>,
+}
+
+impl ChallengeRow {
+    fn read(self) -> Result<LoginChallenge, DbError> {
+        let methods = self
+            .auth_methods
+            .iter()
+            .map(|word| AuthMethod::from_word(word));
+        Ok(LoginChallenge {
+            user_id: self.user_id.into(),
+            credential_version: self.credential_version,
+            methods: methods
+                .collect::<Option<_>>()
+                .ok_or(DbError::Unreadable("login_challenges.auth_methods"))?,
+            device_id: self.device_id.map(Into::into),
+        })
+    }
+}

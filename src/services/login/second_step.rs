@@ -1,0 +1,198 @@
+//! The second step of a login: a challenge is given for a right password, and answered with the second factor. Nothing
+//! session-like exists in between.
+
+use secrecy::SecretString;
+
+use super::{Attempt, LoggedIn, Login};
+use crate::crypto::ChallengeToken;
+use crate::domain::{
+    AuthMethod, ClientInfo, Code, Credentials, EventKind, LoginChallenge, Proof, SecondFactor,
+    Transport,
+};
+use crate::repositories::Tx;
+use crate::services::codes::Codes;
+use crate::services::sessions::Opening;
+use crate::services::throttle::{Guess, Reservation};
+use crate::services::{Authenticated, Result, note_alone};
+
+/// Rows that one statement purges.
+const BATCH: i64 = 500;
+
+/// A login that waits for the second factor.
+pub struct Challenge {
+    /// What is shown together with it.
+    pub token: SecretString,
+    /// Seconds it waits.
+    pub expires_in: i64,
+}
+
+/// The second step, as it is sent.
+pub struct SecondStep {
+    /// The challenge.
+    pub challenge_token: String,
+    /// The second factor.
+    pub code: SecondFactor,
+}
+
+impl Login {
+    /// Where the refresh token of the login is to travel; `None` for what is no challenge of ours.
+    pub fn transport_of(&self, challenge_token: &str) -> Option<Transport> {
+        self.challenge(challenge_token).map(|token| token.transport)
+    }
+
+    /// Completes a login with the second factor. A challenge is good for so many tries, an account for so many wrong codes
+    /// whatever the challenges, and a right code for one login.
+    pub async fn complete(&self, step: SecondStep, client: &ClientInfo) -> Result<Authenticated> {
+        let now = self.seams.clock.now();
+        let token = self
+            .challenge(&step.challenge_token)
+            .ok_or(Code::ChallengeExpired)?;
+        let digest = token.digest();
+        let mut conn = self.db.conn().await?;
+        let challenge = conn.login_challenges().alive(&digest, now).await?;
+        drop(conn);
+        let challenge = challenge.ok_or(Code::ChallengeExpired)?;
+        let reserved = self.count_code(&digest, &challenge, client).await?;
+        let compared = self.codes.compare(challenge.user_id, &step.code, now).await;
+        if !matches!(compared, Ok(None)) {
+            self.throttle.give_back(&reserved).await?;
+        }
+        let Some(right) = compared? else {
+            return self.refuse_code(&challenge, client).await;
+        };
+        let mut tx = self.db.begin().await?;
+        tx.users().hold(challenge.user_id).await?;
+        if !tx.login_challenges().spend(&digest).await? {
+            return Err(Code::ChallengeExpired.into());
+        }
+        if !Codes::spend(&mut tx, &right).await? {
+            drop(tx);
+            return self.refuse_code(&challenge, client).await;
+        }
+        let opened = self
+            .enter(&mut tx, &challenge, token.transport, client)
+            .await?;
+        if let Some(kind) = right.event() {
+            let (user, session) = (Some(challenge.user_id), Some(opened.session.id));
+            let event = self.seams.event(kind, user, session, client, now);
+            tx.security_events().add(&event).await?;
+        }
+        tx.commit().await?;
+        Ok(opened)
+    }
+
+    /// Gives a challenge for a right password.
+    pub(super) async fn ask_for_second_factor(
+        &self,
+        attempt: &Attempt<'_>,
+        known: &Credentials,
+        transport: Transport,
+        rehashed: Option<String>,
+    ) -> Result<LoggedIn> {
+        let now = self.seams.clock.now();
+        let token = ChallengeToken::new(transport, self.seams.entropy.bytes());
+        let challenge = LoginChallenge {
+            user_id: known.user_id,
+            credential_version: known.version,
+            methods: vec![AuthMethod::Password],
+            device_id: attempt.device_id,
+        };
+        let expires_at = now + LoginChallenge::LIFE;
+        let mut tx = self.db.begin().await?;
+        let digest = token.digest();
+        if !tx
+            .login_challenges()
+            .add(&digest, &challenge, expires_at)
+            .await?
+        {
+            return Err(Code::InvalidCredentials.into());
+        }
+        let (kind, user_id) = (EventKind::LoginChallenged, Some(known.user_id));
+        let event = self.seams.event(kind, user_id, None, attempt.client, now);
+        tx.security_events().add(&event).await?;
+        Self::keep_rehashed(&mut tx, known, rehashed).await?;
+        tx.commit().await?;
+        Ok(LoggedIn::TwoFactorRequired(Challenge {
+            token: token.encode(&self.keys.ring(), now)?,
+            expires_in: LoginChallenge::LIFE.num_seconds(),
+        }))
+    }
+
+    fn challenge(&self, token: &str) -> Option<ChallengeToken> {
+        ChallengeToken::parse(token, &self.keys.ring())
+    }
+
+    /// Counts a try of the address, of the account and of the challenge.
+    async fn count_code(
+        &self,
+        digest: &[u8; 32],
+        challenge: &LoginChallenge,
+        client: &ClientInfo,
+    ) -> Result<Reservation> {
+        let source = client.ip.map(Guess::Source);
+        let account = challenge
+            .device_id
+            .map_or(Guess::Code(challenge.user_id), Guess::CodeOnDevice);
+        let guesses: Vec<&Guess<'_>> = source.iter().chain([&account]).collect();
+        let reserved = self.throttle.reserve(&guesses).await?;
+        let mut conn = self.db.conn().await?;
+        let counted = conn.login_challenges().count_try(digest).await?;
+        drop(conn);
+        if !counted {
+            self.throttle.give_back(&reserved).await?;
+            return Err(Code::ChallengeExpired.into());
+        }
+        Ok(reserved)
+    }
+
+    async fn enter(
+        &self,
+        tx: &mut Tx,
+        challenge: &LoginChallenge,
+        transport: Transport,
+        client: &ClientInfo,
+    ) -> Result<Authenticated> {
+        let mut methods = challenge.methods.clone();
+        methods.push(AuthMethod::Otp);
+        let proof = Proof {
+            user_id: challenge.user_id,
+            credential_version: challenge.credential_version,
+            methods,
+        };
+        let opening = Opening {
+            proof: &proof,
+            device_id: challenge.device_id,
+            transport,
+            client,
+            now: self.seams.clock.now(),
+        };
+        let opened = self.sessions.open(tx, opening).await?;
+        let account = challenge
+            .device_id
+            .map_or(Guess::Account(challenge.user_id), Guess::KnownDevice);
+        self.throttle.clear(tx, &account).await?;
+        Ok(opened)
+    }
+
+    async fn refuse_code<T>(&self, challenge: &LoginChallenge, client: &ClientInfo) -> Result<T> {
+        let (kind, user_id) = (EventKind::SecondFactorFailed, Some(challenge.user_id));
+        let now = self.seams.clock.now();
+        let event = self.seams.event(kind, user_id, None, client, now);
+        note_alone(&self.db, event).await?;
+        Err(Code::InvalidCode.into())
+    }
+
+    /// Deletes challenges whose time is over, in small batches; how many.
+    pub async fn purge(&self) -> Result<u64> {
+        let now = self.seams.clock.now();
+        let mut purged = 0;
+        loop {
+            let mut conn = self.db.conn().await?;
+            let batch = conn.login_challenges().purge(now, BATCH).await?;
+            purged += batch;
+            if batch == 0 {
+                return Ok(purged);
+            }
+        }
+    }
+}
