@@ -74,7 +74,7 @@ async fn replicas_that_start_at_once_share_one_ring() {
     let clock = Arc::new(TestClock::stopped());
     let starting = (0..4).map(|_| TestApp::on(database.clone(), clock.clone(), |_| {}));
     let replicas = join_all(starting).await;
-    assert_eq!(replicas[0].count("select count(*) from keys").await, 5);
+    assert_eq!(replicas[0].count("select count(*) from keys").await, 8);
     let ann = replicas[0].sign_up("ann@example.com").await;
     for replica in &replicas {
         ann.at(replica).me().await.is(200);

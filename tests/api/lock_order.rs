@@ -75,20 +75,6 @@ async fn a_right_password_is_right_while_its_hash_is_replaced() {
     }
 }
 
-// The session's row has a second factor's place before there is one: an older release must not pass it over.
-#[actix_web::test]
-async fn a_password_alone_opens_no_session_of_an_account_with_a_second_factor() {
-    let app = TestApp::start().await;
-    let ann = app.sign_up("ann@example.com").await;
-    app.tamper("update users set two_factor_enabled_at = created_at")
-        .await;
-    app.log_in("ann@example.com", PASSWORD)
-        .await
-        .refused(401, "invalid_credentials");
-    assert_eq!(app.count("select count(*) from sessions").await, 1);
-    assert_eq!(ann.me().await.is(200)["two_factor_enabled"], true);
-}
-
 #[actix_web::test]
 async fn a_change_that_changes_nothing_leaves_no_trace() {
     let app = TestApp::start().await;

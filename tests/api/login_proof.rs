@@ -57,6 +57,8 @@ async fn a_proof_is_void_once_the_account_has_changed() {
     for change in [
         "update users set credential_version = 2",
         "update users set disabled_at = now()",
+        // A password is not enough any more, whatever the version says.
+        "update users set two_factor_enabled_at = now()",
         "delete from users",
     ] {
         let app = TestApp::start().await;

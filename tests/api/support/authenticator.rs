@@ -30,7 +30,7 @@ impl Authenticator {
         let near: Vec<String> = (-2..=2)
             .map(|step| self.code_at(app.clock.time() + chrono::TimeDelta::seconds(30 * step)))
             .collect();
-        (0..)
+        (0..1000)
             .map(|number| format!("{number:06}"))
             .find(|code| !near.contains(code))
             .unwrap()
