@@ -194,8 +194,8 @@ fn an_empty_value_is_unset_and_blanks_around_one_do_not_count() {
 
 #[test]
 fn every_problem_is_reported_at_once_and_by_name() {
-    // Any text is a path, a user or a filter; and the key file is read only without a key.
-    let unjudged = "DATA_DIR POSTGRES_BIN_DIR POSTGRES_USER MASTER_KEY_FILE RUST_LOG";
+    // Any text is a path, a user, a name or a filter; and the key file is read only without a key.
+    let unjudged = "DATA_DIR POSTGRES_BIN_DIR POSTGRES_USER MASTER_KEY_FILE SERVICE_NAME RUST_LOG";
     let unjudged: Vec<_> = unjudged.split(' ').collect();
     let mut names: Vec<_> = NAMES.iter().map(|name| name.name).collect();
     names.retain(|name| !unjudged.contains(&name.trim_start_matches("KEYWARD_")));

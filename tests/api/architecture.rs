@@ -115,3 +115,40 @@ async fn constraints_and_indexes_are_named_after_what_they_are() {
     let faults: Vec<String> = named.iter().filter_map(sql::misnamed).collect();
     assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
 }
+
+/// Who may open a session, and who may answer with tokens: a new way in is a new line here, and a new column in `gate.rs`.
+#[test]
+fn sessions_are_opened_and_tokens_given_by_these() {
+    let callers = |call: &str| {
+        let calls = |source: &Source| {
+            source
+                .text
+                .split_whitespace()
+                .collect::<String>()
+                .contains(call)
+        };
+        let found: BTreeSet<String> = library()
+            .into_iter()
+            .filter(calls)
+            .map(|source| source.path)
+            .collect();
+        found
+    };
+    let ways_in = [
+        "src/services/accounts.rs",
+        "src/services/login/mod.rs",
+        "src/services/login/second_step.rs",
+    ];
+    assert_eq!(
+        callers("self.sessions.open("),
+        ways_in.map(str::to_owned).into()
+    );
+    assert_eq!(
+        callers("self.sessions.answer("),
+        ["src/services/refresh.rs".to_owned()].into()
+    );
+    assert_eq!(
+        callers(".sessions().open("),
+        ["src/services/sessions/mod.rs".to_owned()].into()
+    );
+}

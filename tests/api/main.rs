@@ -20,6 +20,7 @@ mod architecture;
 mod connections;
 mod database;
 mod errors;
+mod gate;
 mod health;
 mod hostile_input;
 mod http;

@@ -156,6 +156,7 @@ impl<'d> Operation<'d> {
             path: self.path.to_owned(),
             secured: self.is_secured(),
             statuses: self.statuses(),
+            gives_tokens: self.gives_tokens(),
             request_examples: self.request_examples(),
         }
     }
@@ -176,15 +177,25 @@ impl<'d> Operation<'d> {
     }
 
     fn request_examples(&self) -> Vec<Value> {
-        let content = self
-            .request_body()
-            .map(|body| &body["content"]["application/json"]);
-        let examples = content.and_then(|content| content["examples"].as_object());
-        let values = examples
+        let body = self.request_body().into_iter();
+        body.flat_map(|body| self.examples(body)).cloned().collect()
+    }
+
+    fn gives_tokens(&self) -> bool {
+        let answers = self.statuses().into_iter();
+        answers
+            .filter_map(|status| self.response(status))
+            .flat_map(|response| self.examples(response))
+            .any(|example| example.get("access_token").is_some())
+    }
+
+    /// The JSON examples of a request's body or of a response.
+    fn examples(&self, of: &'d Value) -> impl Iterator<Item = &'d Value> {
+        let examples = of["content"]["application/json"]["examples"].as_object();
+        examples
             .into_iter()
             .flatten()
-            .map(|(_, example)| &self.document.resolve(example)["value"]);
-        values.cloned().collect()
+            .map(|(_, example)| &self.document.resolve(example)["value"])
     }
 }
 

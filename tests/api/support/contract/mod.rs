@@ -39,6 +39,8 @@ pub(crate) struct Operation {
     /// Whether it asks for a bearer token; one that only takes it is not secured.
     pub(crate) secured: bool,
     pub(crate) statuses: BTreeSet<u16>,
+    /// Whether an answer, as an example shows it, holds an access token.
+    pub(crate) gives_tokens: bool,
     /// The examples of a request's body; none where the operation takes no body.
     pub(crate) request_examples: Vec<Value>,
 }
