@@ -3,11 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
-use url::{Host, Url};
+use url::Url;
 
 use super::env::Env;
 use super::names::Name;
 use super::{Profile, parse};
+use crate::domain::is_localhost;
 
 pub(super) const LISTEN: Name = Name::plain(
     "KEYWARD_LISTEN",
@@ -114,15 +115,6 @@ fn public_url(text: &str, profile: Profile) -> Result<String, String> {
         return Err("must be https in production, or a localhost address".to_owned());
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
-}
-
-fn is_localhost(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 /// A network such as `10.0.0.0/8`, or a bare address, which is a network of one.

@@ -46,6 +46,8 @@ codes! {
     AccountDisabled = "account_disabled", "The account is disabled.";
     /// 403: a wrong password typed inside a session.
     WrongPassword = "wrong_password", "The password is wrong.";
+    /// 403: a cookie, or the wish for one, from a page that may not have it.
+    OriginNotAllowed = "origin_not_allowed", "Cookies are not for pages of this origin.";
     /// 404: no such thing, or not yours.
     NotFound = "not_found", "There is nothing here.";
     /// 404: no such session, or not yours.

@@ -20,6 +20,8 @@ pub struct LogIn {
     pub password: Password,
     /// Where the refresh token is to travel.
     pub transport: Transport,
+    /// The refresh token in the browser's cookie, which that of the new session replaces.
+    pub replaces: Option<String>,
     /// What the device says of itself.
     pub device_token: Option<String>,
 }
@@ -67,6 +69,7 @@ impl Login {
             who,
             password,
             transport,
+            replaces,
             device_token,
         } = login;
         let attempt = self.begin(&who, device_token.as_deref(), client).await?;
@@ -83,6 +86,7 @@ impl Login {
             proof: &proof,
             device_id: attempt.device_id,
             transport,
+            replaces: replaces.as_deref(),
             client,
             now,
         };

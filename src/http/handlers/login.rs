@@ -1,13 +1,14 @@
 //! `/v1/auth/login`.
 
-use actix_web::web::{Data, Json};
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::web::Data;
 use serde::Deserialize;
 
 use super::TokenTransport;
 use crate::domain::{FieldCode, FieldError, FieldErrors, Identifier, Password, Refusal};
-use crate::http::extractors::{Body, Client};
+use crate::http::extractors::{Body, Browser, Client, Held};
 use crate::http::problem::Problem;
-use crate::http::views::AuthenticatedView;
 use crate::services::{LogIn, Services};
 
 #[derive(Deserialize)]
@@ -22,7 +23,7 @@ pub(in crate::http) struct LoginBody {
 }
 
 impl LoginBody {
-    fn parse(self) -> Result<LogIn, Refusal> {
+    fn parse(self, held: Held) -> Result<LogIn, Refusal> {
         let mut errors = FieldErrors::default();
         let who = match (self.email, self.username) {
             (Some(email), None) => errors.keep("/email", Identifier::email(&email)),
@@ -46,7 +47,8 @@ impl LoginBody {
                 who,
                 password,
                 transport: self.token_transport.into(),
-                device_token: self.device_token,
+                replaces: held.refresh,
+                device_token: self.device_token.or(held.device),
             }),
             _ => Err(errors.into()),
         }
@@ -56,8 +58,10 @@ impl LoginBody {
 pub(in crate::http) async fn log_in(
     services: Data<Services>,
     Client(client): Client,
+    browser: Browser,
     Body(body): Body<LoginBody>,
-) -> Result<Json<AuthenticatedView>, Problem> {
-    let signed_in = services.login.log_in(body.parse()?, &client).await?;
-    Ok(Json(signed_in.into()))
+) -> Result<HttpResponse, Problem> {
+    let held = browser.held(body.token_transport.into())?;
+    let signed_in = services.login.log_in(body.parse(held)?, &client).await?;
+    Ok(browser.signed_in(StatusCode::OK, signed_in))
 }

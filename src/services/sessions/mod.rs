@@ -27,6 +27,8 @@ pub struct Authenticated {
     pub refresh_expires_in: i64,
     /// Says that this user has logged in on this device.
     pub device_token: SecretString,
+    /// Seconds until it says so no more.
+    pub device_expires_in: i64,
     /// The session.
     pub session: Session,
     /// When it ends if it is not refreshed again.
@@ -66,6 +68,8 @@ pub(super) struct Opening<'a> {
     pub(super) device_id: Option<DeviceId>,
     /// Where the refresh token is to travel.
     pub(super) transport: Transport,
+    /// The refresh token in the browser's cookie, which that of the new session replaces.
+    pub(super) replaces: Option<&'a str>,
     /// Who asks.
     pub(super) client: &'a ClientInfo,
     /// Now.
@@ -111,14 +115,17 @@ impl Sessions {
         }
     }
 
-    /// The one door. Makes a session of what was proven, unless the account changed since; the caller commits.
+    /// The one door. Makes a session of what was proven, unless the account changed since; the caller commits. It
+    /// locks users: of others than the proof's, nothing in the transaction may have been locked before.
     pub(super) async fn open(&self, tx: &mut Tx, opening: Opening<'_>) -> Result<Authenticated> {
+        self.make_way(tx, &opening).await?;
         let Opening {
             proof,
             device_id,
             transport,
             client,
             now,
+            ..
         } = opening;
         let entropy = &*self.seams.entropy;
         let token = RefreshToken::first(SessionId::new(now, entropy), entropy.bytes());
@@ -182,6 +189,7 @@ impl Sessions {
             refresh_token: token.encode(&ring, now)?,
             refresh_expires_in: (session_expires_at - now).num_seconds(),
             device_token: device.encode(&ring, now)?,
+            device_expires_in: DeviceToken::LIFE.num_seconds(),
             session,
             session_expires_at,
             user,

@@ -47,6 +47,7 @@ impl Exchange {
         };
         exchange.set("X-Request-Id", REQUEST_ID);
         exchange.set("Cache-Control", "no-store");
+        exchange.set("Vary", "Origin");
         if let Some(media_type) = media_type {
             exchange.set("Content-Type", media_type);
         }
@@ -68,6 +69,7 @@ impl Exchange {
         };
         exchange.set("X-Request-Id", REQUEST_ID);
         exchange.set("Cache-Control", "no-store");
+        exchange.set("Vary", "Origin");
         exchange.set("Content-Type", "application/problem+json");
         exchange
     }
