@@ -131,14 +131,13 @@ impl Sessions {
         let token = RefreshToken::first(SessionId::new(now, entropy), entropy.bytes());
         let (id, digest) = (token.session_id, token.digest());
         let device_id = device_id.unwrap_or_else(|| DeviceId::new(now, entropy));
-        let absolute_expires_at = now + self.limits.absolute_ttl;
         let new = NewSession {
             id,
             proof,
             device_id,
             transport,
             digest,
-            absolute_expires_at,
+            absolute_expires_at: now + self.limits.absolute_ttl,
             client,
             now,
         };

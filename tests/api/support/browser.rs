@@ -64,8 +64,13 @@ impl<'a> Browser<'a> {
 
     /// A request as the page makes it, with cookies.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let request = self.app.request(method, path).header("origin", self.origin);
-        let request = request.header("sec-fetch-site", "same-site");
+        let request = self.bare(method, path).header("origin", self.origin);
+        request.header("sec-fetch-site", "same-site")
+    }
+
+    /// A request with cookies, of which the browser says nothing else.
+    pub(crate) fn bare(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.app.request(method, path);
         let pairs = self.jar.borrow();
         let pairs: Vec<_> = pairs
             .iter()

@@ -11,7 +11,7 @@ pub(crate) mod people;
 pub(crate) mod wire;
 
 pub(crate) use answer::Answer;
-pub(crate) use app::TestApp;
+pub(crate) use app::{TestApp, allow_pages};
 pub(crate) use browser::{Browser, DEVICE, PAGE, REFRESH};
 pub(crate) use network::Network;
 pub(crate) use people::{PASSWORD, Person};

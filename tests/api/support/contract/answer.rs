@@ -74,8 +74,8 @@ fn general_faults(seen: &Seen<'_>) -> Vec<String> {
 fn elsewhere_faults(document: &Document, seen: &Seen<'_>) -> Option<String> {
     let known = document.methods(seen.path)?;
     let name = match seen.status {
-        204 => "access-control-allow-methods",
-        _ => "allow",
+        204 => "Access-Control-Allow-Methods",
+        _ => "Allow",
     };
     let allow = text(seen.headers, name).unwrap_or_default();
     let said: BTreeSet<_> = allow

@@ -141,7 +141,7 @@ mod tests {
             ("keyward_refresh", "session"),
         ] {
             let wrong = RIGHT.replace(from, to);
-            assert_eq!(cookie_faults(&wrong, "{}").len(), 1, "{wrong}");
+            assert!(!cookie_faults(&wrong, "{}").is_empty(), "{wrong}");
         }
         assert_eq!(cookie_faults(RIGHT, "kwr_a").len(), 1);
     }

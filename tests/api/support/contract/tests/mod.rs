@@ -47,7 +47,11 @@ impl Exchange {
         };
         exchange.set("X-Request-Id", REQUEST_ID);
         exchange.set("Cache-Control", "no-store");
-        exchange.set("Vary", "Origin");
+        if response["headers"]["Access-Control-Allow-Origin"].is_null() {
+            exchange.set("Vary", "Origin");
+        } else {
+            exchange.set("Access-Control-Allow-Origin", "*");
+        }
         if let Some(media_type) = media_type {
             exchange.set("Content-Type", media_type);
         }
