@@ -2,6 +2,7 @@
 
 use futures_util::future::join_all;
 use reqwest::Method;
+use reqwest::header::HeaderName;
 use serde_json::json;
 
 use crate::support::{Answer, Browser, PAGE, PASSWORD, TestApp, allow_pages, contract};
@@ -21,7 +22,7 @@ fn readable(answer: &Answer) {
 
 #[track_caller]
 fn unreadable(answer: &Answer) {
-    let headers = answer.headers.keys().map(|name| name.as_str());
+    let headers = answer.headers.keys().map(HeaderName::as_str);
     let told: Vec<_> = headers
         .filter(|name| name.starts_with("access-control-"))
         .collect();

@@ -12,6 +12,8 @@ const LONGEST: [(&str, u64); 2] = [
     ("keyward_device", 180 * 86_400),
 ];
 
+const KNOWN: [&str; 5] = ["HttpOnly", "Secure", "SameSite", "Path", "Max-Age"];
+
 /// What is wrong with the cookies that an answer sets, and with who may read it.
 pub(super) fn faults(seen: &Seen<'_>) -> Vec<String> {
     let mut faults = cross_origin_faults(seen);
@@ -41,53 +43,50 @@ fn set<'s>(seen: &'s Seen<'_>) -> impl Iterator<Item = &'s str> {
 
 fn cookie_faults(line: &str, body: &str) -> Vec<String> {
     let mut parts = line.split("; ");
-    let pair = parts.next().and_then(|pair| pair.split_once('='));
-    let Some((name, value)) = pair else {
+    let Some((name, value)) = parts.next().and_then(|pair| pair.split_once('=')) else {
         return vec!["has no name".to_owned()];
     };
-    let attributes: Vec<_> = parts.collect();
-    let given: BTreeMap<&str, &str> = attributes
-        .iter()
+    let attributes: Vec<_> = parts
         .map(|attribute| attribute.split_once('=').unwrap_or((attribute, "")))
         .collect();
-    let mut faults = Vec::new();
-    let mut must = |holds: bool, fault: &str| {
-        if !holds {
-            faults.push(fault.to_owned());
-        }
-    };
-    must(given.len() == attributes.len(), "an attribute twice");
-    let known = ["HttpOnly", "Secure", "SameSite", "Path", "Max-Age"];
-    must(
-        given.keys().all(|name| known.contains(name)),
-        "other attributes",
-    );
-    must(given.get("HttpOnly") == Some(&""), "not HttpOnly");
-    must(given.get("Path") == Some(&"/"), "not at /");
-    let same_site = given.get("SameSite").copied().unwrap_or_default();
-    must(["Strict", "Lax"].contains(&same_site), "not SameSite");
+    let given: BTreeMap<&str, &str> = attributes.iter().copied().collect();
+    let of = |name| given.get(name).copied();
     let bare = name.strip_prefix("__Host-");
-    must(
-        bare.is_some() == given.contains_key("Secure"),
-        "the prefix and Secure go together",
-    );
-    let longest = LONGEST
-        .iter()
-        .find(|(known, _)| *known == bare.unwrap_or(name));
-    must(longest.is_some(), "not a cookie of ours");
-    let age: Option<u64> = given.get("Max-Age").and_then(|age| age.parse().ok());
-    let longest = longest.map_or(0, |(_, longest)| *longest);
-    must(age.is_some_and(|age| age <= longest), "Max-Age");
-    must(
-        (age == Some(0)) == value.is_empty(),
-        "cleared with a value, or kept without",
-    );
-    must(
-        value.is_empty() || !body.contains(value),
-        "its value is in the body too",
-    );
-    must(line.len() <= 4096, "too long for browsers");
-    faults
+    let longest = longest(bare.unwrap_or(name));
+    let age: Option<u64> = of("Max-Age").and_then(|age| age.parse().ok());
+    let known = given.keys().all(|name| KNOWN.contains(name));
+    let same_site = of("SameSite").is_some_and(|word| ["Strict", "Lax"].contains(&word));
+    let rules = [
+        (
+            known && given.len() == attributes.len(),
+            "other attributes, or one twice",
+        ),
+        (of("HttpOnly") == Some(""), "not HttpOnly"),
+        (of("Path") == Some("/"), "not at /"),
+        (same_site, "not SameSite"),
+        (
+            bare.is_some() == given.contains_key("Secure"),
+            "the prefix and Secure go together",
+        ),
+        (longest > 0, "not a cookie of ours"),
+        (age.is_some_and(|age| age <= longest), "Max-Age"),
+        (
+            (age == Some(0)) == value.is_empty(),
+            "cleared with a value, or kept without",
+        ),
+        (
+            value.is_empty() || !body.contains(value),
+            "its value is in the body too",
+        ),
+        (line.len() <= 4096, "too long for browsers"),
+    ];
+    let broken = rules.into_iter().filter(|(holds, _)| !holds);
+    broken.map(|(_, fault)| fault.to_owned()).collect()
+}
+
+fn longest(name: &str) -> u64 {
+    let known = LONGEST.iter().find(|(known, _)| *known == name);
+    known.map_or(0, |(_, longest)| *longest)
 }
 
 fn cross_origin_faults(seen: &Seen<'_>) -> Vec<String> {
