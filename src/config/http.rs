@@ -8,7 +8,7 @@ use url::Url;
 use super::env::Env;
 use super::names::Name;
 use super::{Profile, parse};
-use crate::domain::is_localhost;
+use crate::domain::{Origin, is_localhost};
 
 pub(super) const LISTEN: Name = Name::plain(
     "KEYWARD_LISTEN",
@@ -103,7 +103,7 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 fn public_url(text: &str, profile: Profile) -> Result<String, String> {
     let url = Url::parse(text)
         .ok()
-        .filter(|url| matches!(url.scheme(), "http" | "https"))
+        .filter(|url| matches!(url.scheme(), "http" | "https") && Origin::of_url(url).is_some())
         .ok_or("must be a URL with http or https, such as https://auth.example.com")?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err("must have no user name and no password in it".to_owned());
@@ -161,6 +161,7 @@ mod tests {
             "https://:word@example.com",
             "https://example.com/?",
             "https://example.com/#a",
+            "https://example.com.",
         ] {
             assert!(public_url(text, Profile::Development).is_err(), "{text}");
         }

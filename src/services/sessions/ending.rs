@@ -121,13 +121,24 @@ impl Sessions {
         self.note_ends(tx, user_id, &ended, cause).await
     }
 
-    /// Ends the session whose cookie that of the new one replaces. Both users are held first, in the one order.
+    /// Holds whom opening a session locks, in the one order: its user, and the one whose session it replaces. A use case
+    /// that locks the user before `open` begins with this.
+    pub(in crate::services) async fn hold(
+        &self,
+        tx: &mut Tx,
+        user_id: UserId,
+        replaces: Option<&str>,
+    ) -> Result<()> {
+        match self.replaced(replaces) {
+            Some(session) => tx.users().hold_with_owner(user_id, session).await?,
+            None => tx.users().hold(user_id).await?,
+        }
+        Ok(())
+    }
+
+    /// Ends the session whose cookie that of the new one replaces.
     pub(super) async fn make_way(&self, tx: &mut Tx, opening: &Opening<'_>) -> Result<()> {
-        let ring = self.keys.ring();
-        let token = opening
-            .replaces
-            .and_then(|token| RefreshToken::parse(token, &ring));
-        let Some(RefreshToken { session_id, .. }) = token else {
+        let Some(session) = self.replaced(opening.replaces) else {
             return Ok(());
         };
         let cause = Cause {
@@ -135,10 +146,14 @@ impl Sessions {
             client: opening.client,
             now: opening.now,
         };
-        let user_id = opening.proof.user_id;
-        tx.users().hold_with_owner(user_id, session_id).await?;
-        self.end(tx, session_id, Some(Transport::Cookie), cause)
-            .await
+        self.hold(tx, opening.proof.user_id, opening.replaces)
+            .await?;
+        self.end(tx, session, Some(Transport::Cookie), cause).await
+    }
+
+    fn replaced(&self, token: Option<&str>) -> Option<SessionId> {
+        let token = RefreshToken::parse(token?, &self.keys.ring())?;
+        Some(token.session_id)
     }
 
     /// Deletes the rows of sessions that are over for good, in small batches; how many.

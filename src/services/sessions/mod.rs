@@ -116,7 +116,7 @@ impl Sessions {
     }
 
     /// The one door. Makes a session of what was proven, unless the account changed since; the caller commits. It
-    /// locks users: of others than the proof's, nothing in the transaction may have been locked before.
+    /// locks users: whoever locks one before begins with `hold`.
     pub(super) async fn open(&self, tx: &mut Tx, opening: Opening<'_>) -> Result<Authenticated> {
         self.make_way(tx, &opening).await?;
         let Opening {
