@@ -93,7 +93,10 @@ impl Browser {
     }
 
     /// The refresh token to be traded, and how it came: a body's makes the cookie be passed over.
-    pub(crate) fn traded(&self, in_body: Option<String>) -> Result<(String, Transport), Problem> {
+    pub(crate) fn shown_to_refresh(
+        &self,
+        in_body: Option<String>,
+    ) -> Result<(String, Transport), Problem> {
         if let Some(token) = in_body {
             return Ok((token, Transport::Body));
         }
@@ -108,7 +111,7 @@ impl Browser {
 
     /// Every refresh token that logging out is shown by cookie. Whatever else is sent, it is not passed over: the
     /// answer clears it.
-    pub(crate) fn left(&self) -> Result<&[String], Problem> {
+    pub(crate) fn shown_to_log_out(&self) -> Result<&[String], Problem> {
         if !self.refresh.is_empty() {
             self.require_allowed()?;
         }

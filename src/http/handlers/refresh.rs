@@ -21,7 +21,7 @@ pub(in crate::http) async fn refresh(
     browser: Browser,
     Body(body): Body<RefreshBody>,
 ) -> Result<HttpResponse, Problem> {
-    let (token, transport) = browser.traded(body.refresh_token)?;
+    let (token, transport) = browser.shown_to_refresh(body.refresh_token)?;
     match services.refresh.refresh(&token, transport, &client).await {
         Ok(signed_in) => Ok(browser.signed_in(StatusCode::OK, signed_in)),
         Err(error) => browser.refused(error.into(), transport),

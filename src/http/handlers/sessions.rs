@@ -30,7 +30,7 @@ pub(in crate::http) async fn log_out(
     let shown = LogOut {
         access_token: access_token.as_deref(),
         refresh_token: refresh_token.as_deref(),
-        cookies: browser.left()?,
+        cookies: browser.shown_to_log_out()?,
     };
     services.sessions.log_out(shown, &client).await?;
     Ok(browser.logged_out())
