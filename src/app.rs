@@ -9,8 +9,8 @@ use secrecy::ExposeSecret;
 
 use crate::config::{self, Config, Master, MasterKey};
 use crate::crypto::{AccessTokenRules, PasswordHasher};
-use crate::domain::{PasswordPolicy, RefreshRules};
-use crate::http::Surroundings;
+use crate::domain::{Origin, Origins, PasswordPolicy, RefreshRules};
+use crate::http::{CookieRules, Surroundings};
 use crate::master_key_file;
 use crate::repositories::{Db, SchemaState};
 use crate::services::{
@@ -61,9 +61,7 @@ impl App {
             seams: seams.clone(),
         };
         let services = wire(config, &ground);
-        let surroundings = Surroundings {
-            trusted_proxies: config.http.trusted_proxies.clone(),
-        };
+        let surroundings = surroundings(config)?;
         Ok(Self {
             services,
             seams,
@@ -144,6 +142,24 @@ fn wire(config: &Config, ground: &Ground) -> Services {
         sessions,
         keys: keys(),
     }
+}
+
+fn surroundings(config: &Config) -> anyhow::Result<Surroundings> {
+    let url = url::Url::parse(&config.http.public_url)?;
+    let own = Origin::of_url(&url).context("KEYWARD_PUBLIC_URL: has no origin")?;
+    let browser = &config.browser;
+    Ok(Surroundings {
+        trusted_proxies: config.http.trusted_proxies.clone(),
+        origins: Origins {
+            own,
+            allowed: browser.allowed_origins.clone(),
+        },
+        cookies: CookieRules {
+            secure: browser.cookie_secure,
+            same_site: browser.cookie_same_site.as_str(),
+        },
+        is_https: url.scheme() == "https",
+    })
 }
 
 fn access_rules(tokens: &config::Tokens) -> AccessTokenRules {

@@ -7,6 +7,8 @@
     reason = "a test's helper fails by panicking"
 )]
 
+#[path = "config/browser.rs"]
+mod browser;
 #[path = "config/names.rs"]
 mod names;
 #[path = "config/production.rs"]
@@ -18,7 +20,7 @@ use std::{env, fs};
 
 use chrono::TimeDelta;
 use keyward::config::{
-    Argon2, Config, Embedded, LogFormat, Master, NAMES, Profile, SigningAlgorithm, Source,
+    Argon2, Config, Embedded, LogFormat, Master, NAMES, Profile, SameSite, SigningAlgorithm, Source,
 };
 
 /// Bytes 0 to 31: not random, but with enough different bytes to pass.
@@ -126,6 +128,8 @@ fn nothing_set_is_a_development_server_with_its_own_database() {
     assert_eq!(config.http.listen, "127.0.0.1:8080".parse().unwrap());
     assert_eq!(config.http.public_url, "http://localhost:8080");
     assert!(config.http.trusted_proxies.is_empty());
+    assert!(config.browser.allowed_origins.is_empty() && config.browser.cookie_secure);
+    assert_eq!(config.browser.cookie_same_site, SameSite::Strict);
     assert!((8..=50).contains(&config.database.pool) && config.database.migrate_on_start);
     let embedded = embedded(&config);
     assert_eq!(embedded.data_dir, Path::new("./.keyward"));

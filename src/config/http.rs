@@ -3,11 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
-use url::{Host, Url};
+use url::Url;
 
 use super::env::Env;
 use super::names::Name;
 use super::{Profile, parse};
+use crate::domain::{Origin, is_localhost};
 
 pub(super) const LISTEN: Name = Name::plain(
     "KEYWARD_LISTEN",
@@ -102,7 +103,7 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 fn public_url(text: &str, profile: Profile) -> Result<String, String> {
     let url = Url::parse(text)
         .ok()
-        .filter(|url| matches!(url.scheme(), "http" | "https"))
+        .filter(|url| matches!(url.scheme(), "http" | "https") && Origin::of_url(url).is_some())
         .ok_or("must be a URL with http or https, such as https://auth.example.com")?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err("must have no user name and no password in it".to_owned());
@@ -114,15 +115,6 @@ fn public_url(text: &str, profile: Profile) -> Result<String, String> {
         return Err("must be https in production, or a localhost address".to_owned());
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
-}
-
-fn is_localhost(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 /// A network such as `10.0.0.0/8`, or a bare address, which is a network of one.
@@ -169,6 +161,7 @@ mod tests {
             "https://:word@example.com",
             "https://example.com/?",
             "https://example.com/#a",
+            "https://example.com.",
         ] {
             assert!(public_url(text, Profile::Development).is_err(), "{text}");
         }

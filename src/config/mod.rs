@@ -4,6 +4,7 @@
 //! Keyward may read the environment. A problem's text never quotes a value, so that no secret can
 //! end up in a log by way of it.
 
+mod browser;
 mod database;
 mod dotenv;
 mod env;
@@ -18,6 +19,7 @@ mod throttle;
 mod tokens;
 mod two_factor;
 
+pub use browser::{Browser, SameSite};
 pub use database::{Database, Embedded, Source};
 pub use env::Problems;
 pub use http::Http;
@@ -41,6 +43,8 @@ pub struct Config {
     pub profile: Profile,
     /// The listener and what clients see of it.
     pub http: Http,
+    /// What pages in browsers may do.
+    pub browser: Browser,
     /// Where the database is and how it is used.
     pub database: Database,
     /// The master key and the kind of signing keys.
@@ -82,6 +86,7 @@ impl Config {
         let listeners = Listeners::read(env);
         let profile = Profile::read(env, listeners);
         let http = Http::read(env, profile, listeners);
+        let browser = Browser::read(env, profile);
         let database = Database::read(env, profile);
         let keys = Keys::read(env, profile);
         let tokens = Tokens::read(env, http.as_ref().map(|http| http.public_url.as_str()));
@@ -92,6 +97,7 @@ impl Config {
         Some(Self {
             profile,
             http: http?,
+            browser: browser?,
             database: database?,
             keys: keys?,
             tokens: tokens?,

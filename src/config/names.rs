@@ -1,7 +1,7 @@
 //! The one list of names that Keyward reads, and what is done about any other. It must not read a
 //! value.
 
-use super::{database, http, keys, log, passwords, throttle, tokens, two_factor};
+use super::{browser, database, http, keys, log, passwords, throttle, tokens, two_factor};
 
 /// What containers and the tests put beside our own names: exact ones, and beginnings.
 const FOREIGN: [&str; 2] = ["KEYWARD_SERVICE_HOST", "KEYWARD_PORT"];
@@ -59,6 +59,9 @@ pub const NAMES: &[Name] = &[
     http::MANAGEMENT_LISTEN,
     http::PUBLIC_URL,
     http::TRUSTED_PROXIES,
+    browser::ALLOWED_ORIGINS,
+    browser::COOKIE_SECURE,
+    browser::COOKIE_SAMESITE,
     database::URL,
     database::POOL,
     database::MIGRATE_ON_START,

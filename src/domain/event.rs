@@ -62,6 +62,8 @@ events! {
     SessionRevoked = "session_revoked", "success";
     /// The session unused for longest gave way to a new one.
     SessionEvicted = "session_evicted", "success";
+    /// The session whose cookie a browser held gave way to the one that somebody logged in to there.
+    SessionReplaced = "session_replaced", "success";
     /// A replaced refresh token came back within the grace from another address or program.
     RefreshedFromElsewhere = "refreshed_from_elsewhere", "success";
     /// The answer to a refresh was lost, and the client came back after the grace.

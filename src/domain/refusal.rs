@@ -52,6 +52,8 @@ codes! {
     WrongPassword = "wrong_password", "The password is wrong.";
     /// 403: the same inside a session.
     WrongCode = "invalid_code", "The code is wrong or was used before.";
+    /// 403: a cookie, or the wish for one, from a page that may not have it.
+    OriginNotAllowed = "origin_not_allowed", "Cookies are not for pages of this origin.";
     /// 404: no such thing, or not yours.
     NotFound = "not_found", "There is nothing here.";
     /// 404: no such session, or not yours.

@@ -57,6 +57,8 @@ words! {
         Revoked = "revoked",
         /// Its owner signed in on more devices than may be signed in at once.
         Evicted = "evicted",
+        /// Somebody logged in with a browser that held its cookie.
+        Replaced = "replaced",
     }
 }
 

@@ -1,5 +1,6 @@
 //! The only place that speaks HTTP. Handlers parse, call one service method and render; rules live below.
 
+mod cookies;
 mod extractors;
 mod handlers;
 mod json;
@@ -10,6 +11,9 @@ mod views;
 
 use ipnet::IpNet;
 
+use crate::domain::Origins;
+
+pub use cookies::CookieRules;
 pub use middleware::{RequestSpan, edge};
 pub use routes::{MANAGEMENT_ROUTES, ROUTES, configure, configure_management};
 
@@ -18,4 +22,10 @@ pub use routes::{MANAGEMENT_ROUTES, ROUTES, configure, configure_management};
 pub struct Surroundings {
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Pages that are trusted.
+    pub origins: Origins,
+    /// How cookies are given.
+    pub cookies: CookieRules,
+    /// Whether clients reach the service over https.
+    pub is_https: bool,
 }

@@ -43,7 +43,9 @@ fn status(code: Code) -> StatusCode {
         | Code::RefreshTokenInvalid
         | Code::InvalidCode
         | Code::ChallengeExpired => StatusCode::UNAUTHORIZED,
-        Code::AccountDisabled | Code::WrongPassword | Code::WrongCode => StatusCode::FORBIDDEN,
+        Code::AccountDisabled | Code::WrongPassword | Code::WrongCode | Code::OriginNotAllowed => {
+            StatusCode::FORBIDDEN
+        }
         Code::NotFound | Code::SessionNotFound => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -68,6 +70,13 @@ fn challenge(code: Code) -> &'static str {
             r#"Bearer error="invalid_token""#
         }
         _ => "Bearer",
+    }
+}
+
+impl Problem {
+    /// Whether this is the reason.
+    pub(super) fn is(&self, code: Code) -> bool {
+        self.0.code == code
     }
 }
 

@@ -4,11 +4,12 @@ use std::future::ready;
 
 use actix_web::http::header;
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpResponse, ResponseError};
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
 
 use super::handlers::{
     accounts, contract, health, keys, login, passwords, refresh, sessions, two_factor,
 };
+use super::middleware::preflight;
 use super::problem::Problem;
 use crate::domain::Code;
 
@@ -24,7 +25,7 @@ macro_rules! routes {
                 let resource = web::resource($path);
                 $(let resource = routes!(@add resource, $method, $handler);)+
                 let allow = allow(&[$(stringify!($method)),+]);
-                config.service(resource.default_service(web::to(move || ready(method_not_allowed(&allow)))));
+                config.service(resource.default_service(web::to(move |request| ready(other_method(&request, &allow)))));
             })+
             config.default_service(web::to(not_found));
         }
@@ -76,6 +77,11 @@ fn allow(methods: &[&str]) -> String {
 
 async fn not_found() -> Result<HttpResponse, Problem> {
     Err(Code::NotFound.into())
+}
+
+/// A method that the path does not know; `OPTIONS` may be a browser that asks for a page.
+fn other_method(request: &HttpRequest, allow: &str) -> HttpResponse {
+    preflight(request, allow).unwrap_or_else(|| method_not_allowed(allow))
 }
 
 fn method_not_allowed(allow: &str) -> HttpResponse {

@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
 use super::problem::Problem;
-use crate::domain::{AuthMethod, BackupCode, Device, Session, SessionId, User, UserId};
+use crate::domain::{AuthMethod, BackupCode, Device, Session, SessionId, Transport, User, UserId};
 use crate::services::{Authenticated, Challenge, Enrolment, Error, TwoFactorState};
 
 #[derive(Serialize)]
@@ -82,23 +82,27 @@ pub(super) struct AuthenticatedView {
     access_token: String,
     token_type: &'static str,
     expires_in: i64,
-    refresh_token: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
     refresh_expires_in: i64,
-    device_token: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device_token: Option<String>,
     session: SessionView,
     user: UserView,
 }
 
 impl From<Authenticated> for AuthenticatedView {
     fn from(signed_in: Authenticated) -> Self {
+        let in_body = signed_in.session.transport == Transport::Body;
+        let shown = |token: SecretString| in_body.then(|| token.expose_secret().to_owned());
         Self {
             status: "authenticated",
             access_token: signed_in.access.token,
             token_type: "Bearer",
             expires_in: signed_in.access.expires_in,
-            refresh_token: signed_in.refresh_token.expose_secret().to_owned(),
+            refresh_token: shown(signed_in.refresh_token),
             refresh_expires_in: signed_in.refresh_expires_in,
-            device_token: signed_in.device_token.expose_secret().to_owned(),
+            device_token: shown(signed_in.device_token),
             session: SessionView::new(signed_in.session, signed_in.session_expires_at, true),
             user: signed_in.user.into(),
         }

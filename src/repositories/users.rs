@@ -121,6 +121,19 @@ impl Users<'_> {
         Ok(())
     }
 
+    /// The same for a user and the user of a session.
+    pub async fn hold_with_owner(self, id: UserId, session: SessionId) -> Result<(), DbError> {
+        let (connection, bound) = self.0.statement()?;
+        let statement = sqlx::query!(
+            "select from users where id = any(array[$1, (select user_id from sessions where id = $2)])
+             order by id for no key update",
+            id.uuid(),
+            session.uuid(),
+        );
+        bound.run(statement.fetch_all(connection)).await?;
+        Ok(())
+    }
+
     /// Replaces the hash of an unchanged password, unless the password has changed meanwhile.
     pub async fn rehash(self, id: UserId, seen: &str, hash: &str) -> Result<bool, DbError> {
         let (connection, bound) = self.0.statement()?;

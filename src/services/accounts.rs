@@ -45,11 +45,13 @@ impl Accounts {
         }
     }
 
-    /// Makes an account and signs its owner in. Of many at once for one address, one makes it.
+    /// Makes an account and signs its owner in. Of many at once for one address, one makes it. `replaces` is the refresh
+    /// token in the browser's cookie, if there is one.
     pub async fn sign_up(
         &self,
         form: SignUpForm,
         transport: Transport,
+        replaces: Option<&str>,
         client: &ClientInfo,
     ) -> Result<Authenticated> {
         let policy = self.policy;
@@ -83,6 +85,7 @@ impl Accounts {
             proof: &proof,
             device_id: None,
             transport,
+            replaces,
             client,
             now,
         };

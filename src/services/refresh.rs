@@ -188,7 +188,7 @@ impl Refresh {
         };
         let mut tx = self.db.begin().await?;
         self.sessions
-            .end(&mut tx, attempt.token.session_id, cause)
+            .end(&mut tx, attempt.token.session_id, None, cause)
             .await?;
         refuse_and_keep(tx, Code::RefreshTokenInvalid).await
     }

@@ -23,6 +23,7 @@ async fn answers(ann: &Person<'_>) -> Vec<Answer> {
     answers
 }
 
+// HDR-01, HDR-02, HDR-04
 #[actix_web::test]
 async fn every_answer_has_the_headers_that_keep_browsers_from_guessing() {
     let app = TestApp::start().await;
@@ -35,16 +36,20 @@ async fn every_answer_has_the_headers_that_keep_browsers_from_guessing() {
                 "content-security-policy",
                 "default-src 'none'; frame-ancestors 'none'",
             ),
+            ("cross-origin-resource-policy", "same-origin"),
         ] {
             assert_eq!(answer.header(name), Some(value), "{answer:?}");
         }
         let cacheable = answer.header("cache-control") == Some("public, max-age=300");
         assert!(cacheable || answer.header("cache-control") == Some("no-store"));
+        // The key set and the document are for every page; nobody is listed to read more.
+        let open = answer.header("access-control-allow-origin");
+        assert_eq!(open, cacheable.then_some("*"), "{answer:?}");
         for name in [
             "server",
             "x-powered-by",
             "set-cookie",
-            "access-control-allow-origin",
+            "strict-transport-security",
         ] {
             assert_eq!(answer.header(name), None);
         }

@@ -166,7 +166,7 @@ async fn other_forms_of_names_and_locales_are_refused() {
             .await
             .invalid(&[("/locale", code)]);
     }
-    with(&app, "token_transport", json!("cookie"))
+    with(&app, "token_transport", json!("Cookie"))
         .await
         .invalid(&[("/token_transport", "invalid_choice")]);
 }

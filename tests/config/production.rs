@@ -73,6 +73,19 @@ fn production_refuses_a_plain_public_url() {
 }
 
 #[test]
+fn production_refuses_cookies_over_plain_http() {
+    let told = "KEYWARD_COOKIE_SECURE: must be true in production";
+    refused_in_production("KEYWARD_COOKIE_SECURE", "false", told);
+}
+
+#[test]
+fn production_refuses_pages_of_plain_http() {
+    let told = "KEYWARD_ALLOWED_ORIGINS: entry 2 must not be http in production";
+    let origins = "http://localhost:3000,http://app.example.com";
+    refused_in_production("KEYWARD_ALLOWED_ORIGINS", origins, told);
+}
+
+#[test]
 fn production_refuses_a_remote_database_without_tls() {
     let url = "postgres://u:p@db.internal/d?sslmode=disable";
     refused_in_production(

@@ -178,6 +178,18 @@ impl Keyward {
         .await
     }
 
+    /// What a page of the service's own origin is given in cookies by a login, or by a refresh with those it has.
+    pub(crate) async fn cookies(&self, path: &str, body: &Value, held: &[String]) -> Vec<String> {
+        let request = self.http.post(format!("{}{path}", self.url)).json(body);
+        let request = request.header("origin", "http://localhost:8080");
+        let answer = request.header("cookie", held.join("; ")).send().await;
+        let answer = answer.unwrap();
+        assert_eq!(answer.status().as_u16(), 200);
+        let lines = answer.headers().get_all("set-cookie").iter();
+        let pairs = lines.filter_map(|line| line.to_str().ok()?.split(';').next());
+        pairs.map(str::to_owned).collect()
+    }
+
     pub(crate) async fn refresh(&self, refresh_token: &Value) -> (u16, Value) {
         self.post(
             "/v1/auth/refresh",

@@ -22,6 +22,14 @@ async fn use_everything(keyward: &Keyward) -> Vec<String> {
     assert_eq!(keyward.get(&me, &refreshed["access_token"]).await, 200);
     let logout = json!({ "refresh_token": refreshed["refresh_token"] });
     assert_eq!(keyward.post("/v1/auth/logout", &logout).await.0, 204);
+    let login = json!({ "email": EMAIL, "password": PASSWORD, "token_transport": "cookie" });
+    let held = keyward.cookies("/v1/auth/login", &login, &[]).await;
+    let renewed = keyward.cookies("/v1/auth/refresh", &json!({}), &held).await;
+    let cookies = held.iter().chain(&renewed);
+    let cookies: Vec<_> = cookies
+        .filter_map(|pair| Some(pair.split_once('=')?.1.to_owned()))
+        .collect();
+    assert_eq!(cookies.len(), 4);
     let answers = [signed_up, logged_in, refreshed];
     let tokens = answers
         .iter()
@@ -30,6 +38,7 @@ async fn use_everything(keyward: &Keyward) -> Vec<String> {
     tokens
         .map(|token| token.as_str().unwrap().to_owned())
         .chain(shown)
+        .chain(cookies)
         .collect()
 }
 

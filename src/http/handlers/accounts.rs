@@ -1,6 +1,7 @@
 //! `/v1/auth/signup` and `/v1/me`: making, showing, changing and deleting one's own account.
 
 use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
 use actix_web::web::{Data, Json};
 use serde::{Deserialize, Deserializer};
 
@@ -9,9 +10,9 @@ use crate::domain::{
     Change, DisplayName, FieldErrors, Locale, Password, ProfileChange, Refusal, SignUpForm,
     Username,
 };
-use crate::http::extractors::{Body, Client, Signed};
+use crate::http::extractors::{Body, Browser, Client, Signed};
 use crate::http::problem::Problem;
-use crate::http::views::{AuthenticatedView, UserView};
+use crate::http::views::UserView;
 use crate::services::{Caller, Proofs, Services};
 
 #[derive(Deserialize)]
@@ -29,6 +30,7 @@ pub(in crate::http) struct SignUpBody {
 pub(in crate::http) async fn sign_up(
     services: Data<Services>,
     Client(client): Client,
+    browser: Browser,
     Body(body): Body<SignUpBody>,
 ) -> Result<HttpResponse, Problem> {
     let SignUpBody {
@@ -46,11 +48,13 @@ pub(in crate::http) async fn sign_up(
         display_name,
         locale,
     };
+    let transport = token_transport.into();
+    let held = browser.held(transport)?;
     let signed_in = services
         .accounts
-        .sign_up(form, token_transport.into(), &client)
+        .sign_up(form, transport, held.refresh.as_deref(), &client)
         .await?;
-    Ok(HttpResponse::Created().json(AuthenticatedView::from(signed_in)))
+    Ok(browser.signed_in(StatusCode::CREATED, signed_in))
 }
 
 pub(in crate::http) async fn me(caller: Caller) -> Json<UserView> {

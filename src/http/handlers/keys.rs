@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::web::Data;
 use serde::Serialize;
 
+use super::OPEN_TO_ALL;
 use crate::services::Services;
 
 #[derive(Serialize)]
@@ -17,5 +18,6 @@ pub(in crate::http) async fn published(services: Data<Services>) -> HttpResponse
     HttpResponse::Ok()
         .content_type("application/jwk-set+json")
         .insert_header(("cache-control", "public, max-age=300"))
+        .insert_header(OPEN_TO_ALL)
         .json(KeySet { keys })
 }

@@ -1,14 +1,15 @@
 //! `/v1/auth/login` and its second step.
 
 use actix_web::HttpResponse;
-use actix_web::web::{Data, Json};
+use actix_web::http::StatusCode;
+use actix_web::web::Data;
 use serde::Deserialize;
 
 use super::{TokenTransport, needed_second_factor};
-use crate::domain::{FieldCode, FieldError, FieldErrors, Identifier, Password, Refusal};
-use crate::http::extractors::{Body, Client};
+use crate::domain::{FieldCode, FieldError, FieldErrors, Identifier, Password, Refusal, Transport};
+use crate::http::extractors::{Body, Browser, Client, Held};
 use crate::http::problem::Problem;
-use crate::http::views::{AuthenticatedView, ChallengeView};
+use crate::http::views::ChallengeView;
 use crate::services::{LogIn, LoggedIn, SecondStep, Services};
 
 #[derive(Deserialize)]
@@ -23,7 +24,7 @@ pub(in crate::http) struct LoginBody {
 }
 
 impl LoginBody {
-    fn parse(self) -> Result<LogIn, Refusal> {
+    fn parse(self, held: Held) -> Result<LogIn, Refusal> {
         let mut errors = FieldErrors::default();
         let who = match (self.email, self.username) {
             (Some(email), None) => errors.keep("/email", Identifier::email(&email)),
@@ -47,7 +48,8 @@ impl LoginBody {
                 who,
                 password,
                 transport: self.token_transport.into(),
-                device_token: self.device_token,
+                replaces: held.refresh,
+                device_token: self.device_token.or(held.device),
             }),
             _ => Err(errors.into()),
         }
@@ -57,12 +59,13 @@ impl LoginBody {
 pub(in crate::http) async fn log_in(
     services: Data<Services>,
     Client(client): Client,
+    browser: Browser,
     Body(body): Body<LoginBody>,
 ) -> Result<HttpResponse, Problem> {
-    Ok(match services.login.log_in(body.parse()?, &client).await? {
-        LoggedIn::Authenticated(signed_in) => {
-            HttpResponse::Ok().json(AuthenticatedView::from(*signed_in))
-        }
+    let held = browser.held(body.token_transport.into())?;
+    let outcome = services.login.log_in(body.parse(held)?, &client).await?;
+    Ok(match outcome {
+        LoggedIn::Authenticated(signed_in) => browser.signed_in(StatusCode::OK, *signed_in),
         LoggedIn::TwoFactorRequired(challenge) => {
             HttpResponse::Ok().json(ChallengeView::from(challenge))
         }
@@ -78,13 +81,14 @@ pub(in crate::http) struct SecondStepBody {
 }
 
 impl SecondStepBody {
-    fn parse(self) -> Result<SecondStep, Refusal> {
+    fn parse(self, held: Held) -> Result<SecondStep, Refusal> {
         let mut errors = FieldErrors::default();
         let (code, backup_code) = (self.code.as_deref(), self.backup_code.as_deref());
         let code = needed_second_factor(&mut errors, code, backup_code).ok_or(errors)?;
         Ok(SecondStep {
             challenge_token: self.challenge_token,
             code,
+            replaces: held.refresh,
         })
     }
 }
@@ -92,8 +96,12 @@ impl SecondStepBody {
 pub(in crate::http) async fn complete(
     services: Data<Services>,
     Client(client): Client,
+    browser: Browser,
     Body(body): Body<SecondStepBody>,
-) -> Result<Json<AuthenticatedView>, Problem> {
-    let signed_in = services.login.complete(body.parse()?, &client).await?;
-    Ok(Json(signed_in.into()))
+) -> Result<HttpResponse, Problem> {
+    // What is no challenge of ours asks for no cookie.
+    let transport = services.login.transport_of(&body.challenge_token);
+    let held = browser.held(transport.unwrap_or(Transport::Body))?;
+    let signed_in = services.login.complete(body.parse(held)?, &client).await?;
+    Ok(browser.signed_in(StatusCode::OK, signed_in))
 }

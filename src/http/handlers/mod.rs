@@ -16,18 +16,23 @@ use crate::domain::{
     BackupCode, FieldCode, FieldError, FieldErrors, SecondFactor, TotpCode, Transport,
 };
 
+/// Pages of every origin may read it, without credentials.
+const OPEN_TO_ALL: (&str, &str) = ("access-control-allow-origin", "*");
+
 /// `token_transport` of a request.
 #[derive(Deserialize, Default, Clone, Copy)]
 #[serde(rename_all = "snake_case")]
 enum TokenTransport {
     #[default]
     Body,
+    Cookie,
 }
 
 impl From<TokenTransport> for Transport {
     fn from(transport: TokenTransport) -> Self {
         match transport {
             TokenTransport::Body => Self::Body,
+            TokenTransport::Cookie => Self::Cookie,
         }
     }
 }

@@ -1,28 +1,29 @@
 //! `/v1/auth/refresh`.
 
-use actix_web::web::{Data, Json};
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::web::Data;
 use serde::Deserialize;
 
-use crate::domain::Transport;
-use crate::http::extractors::{Body, Client};
+use crate::http::extractors::{Body, Browser, Client};
 use crate::http::problem::Problem;
-use crate::http::views::AuthenticatedView;
 use crate::services::Services;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct RefreshBody {
-    refresh_token: String,
+    refresh_token: Option<String>,
 }
 
 pub(in crate::http) async fn refresh(
     services: Data<Services>,
     Client(client): Client,
+    browser: Browser,
     Body(body): Body<RefreshBody>,
-) -> Result<Json<AuthenticatedView>, Problem> {
-    let signed_in = services
-        .refresh
-        .refresh(&body.refresh_token, Transport::Body, &client)
-        .await?;
-    Ok(Json(signed_in.into()))
+) -> Result<HttpResponse, Problem> {
+    let (token, transport) = browser.shown_to_refresh(body.refresh_token)?;
+    match services.refresh.refresh(&token, transport, &client).await {
+        Ok(signed_in) => Ok(browser.signed_in(StatusCode::OK, signed_in)),
+        Err(error) => browser.refused(error.into(), transport),
+    }
 }

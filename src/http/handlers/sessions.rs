@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::domain::Code;
-use crate::http::extractors::{Client, MaybeBody, bearer};
+use crate::http::extractors::{Browser, Client, MaybeBody, bearer};
 use crate::http::problem::Problem;
 use crate::http::views::SessionView;
 use crate::services::{Caller, ListedSession, LogOut, Services};
@@ -21,6 +21,7 @@ pub(in crate::http) async fn log_out(
     services: Data<Services>,
     request: HttpRequest,
     Client(client): Client,
+    browser: Browser,
     MaybeBody(body): MaybeBody<LogoutBody>,
 ) -> Result<HttpResponse, Problem> {
     // A broken header proves nothing, and logging out succeeds all the same.
@@ -29,9 +30,10 @@ pub(in crate::http) async fn log_out(
     let shown = LogOut {
         access_token: access_token.as_deref(),
         refresh_token: refresh_token.as_deref(),
+        cookies: browser.shown_to_log_out()?,
     };
     services.sessions.log_out(shown, &client).await?;
-    Ok(HttpResponse::NoContent().finish())
+    Ok(browser.logged_out())
 }
 
 #[derive(Serialize)]

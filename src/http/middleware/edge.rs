@@ -9,23 +9,28 @@ use actix_web::error::InternalError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
-    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::middleware::Next;
+use actix_web::web::Data;
 use actix_web::{Error, HttpMessage, ResponseError};
 use tokio::task::JoinError;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 use tracing::Instrument;
 
+use super::cors;
 use super::request_span::Mark;
 use crate::domain::{Code, Refusal};
+use crate::http::Surroundings;
 use crate::http::problem::{PROBLEM_JSON, Problem};
 
 /// Longest time a request may take. Bodies, hashing and the database have shorter limits of their own.
 const DEADLINE: Duration = Duration::from_secs(15);
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
+    HeaderName::from_static("cross-origin-resource-policy");
 
 tokio::task_local! {
     static REQUEST_ID: String;
@@ -46,20 +51,40 @@ pub async fn edge(
         .get::<Mark>()
         .map(|mark| mark.id.clone())
         .unwrap_or_default();
+    let frame = Frame::of(&request);
     // A task of its own: a caller who hangs up cuts off no statement, and a panic ends no connection.
     let serving = REQUEST_ID.scope(id.clone(), next.call(request));
     let serving = actix_web::rt::spawn(serving.in_current_span());
     REQUEST_ID
-        .scope(id, async { finish(timeout(DEADLINE, serving).await) })
+        .scope(id, async {
+            finish(timeout(DEADLINE, serving).await, frame)
+        })
         .await
 }
 
 type Served<B> = Result<ServiceResponse<B>, Error>;
 
-fn finish<B>(outcome: Result<Result<Served<B>, JoinError>, Elapsed>) -> Served<B> {
+/// What the headers of every answer depend on.
+#[derive(Default)]
+struct Frame {
+    reader: Option<HeaderValue>,
+    is_https: bool,
+}
+
+impl Frame {
+    fn of(request: &ServiceRequest) -> Self {
+        let surroundings = request.app_data::<Data<Surroundings>>();
+        surroundings.map_or_else(Self::default, |surroundings| Self {
+            reader: cors::reader(surroundings, request.headers()),
+            is_https: surroundings.is_https,
+        })
+    }
+}
+
+fn finish<B>(outcome: Result<Result<Served<B>, JoinError>, Elapsed>, frame: Frame) -> Served<B> {
     let refusal: Refusal = match outcome {
         Ok(Ok(Ok(mut response))) if is_ours(&response) => {
-            complete(response.headers_mut());
+            complete(response.headers_mut(), frame);
             return Ok(response);
         }
         Ok(Ok(Ok(response))) => code_of(response.status()).into(),
@@ -71,7 +96,7 @@ fn finish<B>(outcome: Result<Result<Served<B>, JoinError>, Elapsed>) -> Served<B
         Err(_) => Refusal::unavailable(),
     };
     let mut response = Problem::from(refusal).error_response();
-    complete(response.headers_mut());
+    complete(response.headers_mut(), frame);
     Err(InternalError::from_response("refused at the edge", response).into())
 }
 
@@ -97,7 +122,16 @@ fn code_of(status: StatusCode) -> Code {
     }
 }
 
-fn complete(headers: &mut HeaderMap) {
+fn complete(headers: &mut HeaderMap, frame: Frame) {
+    cors::admit(headers, frame.reader);
+    if frame.is_https {
+        let year = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+        headers.insert(STRICT_TRANSPORT_SECURITY, year);
+    }
+    headers.insert(
+        CROSS_ORIGIN_RESOURCE_POLICY,
+        HeaderValue::from_static("same-origin"),
+    );
     if let Ok(id) = HeaderValue::from_str(&request_id()) {
         headers.insert(X_REQUEST_ID, id);
     }

@@ -1,8 +1,10 @@
 //! What surrounds every request.
 
+mod cors;
 mod edge;
 mod request_span;
 
+pub(super) use cors::preflight;
 pub use edge::edge;
 pub(super) use edge::request_id;
 pub use request_span::RequestSpan;

@@ -232,19 +232,22 @@ impl Sessions<'_> {
             == 1)
     }
 
-    /// Ends a session; whether that was news.
+    /// Ends a session, where a transport is given only one of that; whether that was news.
     pub async fn end(
         self,
         id: SessionId,
+        transport: Option<Transport>,
         reason: EndReason,
         now: DateTime<Utc>,
     ) -> Result<bool, DbError> {
         let (connection, bound) = self.0.statement()?;
         let statement = sqlx::query!(
-            "update sessions set ended_at = $2, end_reason = $3 where id = $1 and ended_at is null",
+            "update sessions set ended_at = $2, end_reason = $3
+             where id = $1 and ended_at is null and ($4::text is null or transport = $4)",
             id.uuid(),
             now,
             reason.as_str(),
+            transport.map(Transport::as_str),
         );
         Ok(bound
             .run(statement.execute(connection))

@@ -26,6 +26,8 @@ pub struct LogIn {
     pub password: Password,
     /// Where the refresh token is to travel.
     pub transport: Transport,
+    /// The refresh token in the browser's cookie, which that of the new session replaces.
+    pub replaces: Option<String>,
     /// What the device says of itself.
     pub device_token: Option<String>,
 }
@@ -86,6 +88,7 @@ impl Login {
             who,
             password,
             transport,
+            replaces,
             device_token,
         } = login;
         let attempt = self.begin(&who, device_token.as_deref(), client).await?;
@@ -107,6 +110,7 @@ impl Login {
             proof: &proof,
             device_id: attempt.device_id,
             transport,
+            replaces: replaces.as_deref(),
             client,
             now,
         };

@@ -10,7 +10,7 @@ use crate::domain::{
     Transport,
 };
 use crate::repositories::Tx;
-use crate::services::codes::Codes;
+use crate::services::codes::{Codes, RightCode};
 use crate::services::sessions::Opening;
 use crate::services::throttle::{Guess, Reservation};
 use crate::services::{Authenticated, Result, note_alone};
@@ -32,6 +32,16 @@ pub struct SecondStep {
     pub challenge_token: String,
     /// The second factor.
     pub code: SecondFactor,
+    /// The refresh token of the session that gives way, where a cookie holds one.
+    pub replaces: Option<String>,
+}
+
+/// A challenge that was answered with a right code. Neither is spent yet.
+struct Answered {
+    digest: [u8; 32],
+    transport: Transport,
+    challenge: LoginChallenge,
+    right: RightCode,
 }
 
 impl Login {
@@ -43,6 +53,26 @@ impl Login {
     /// Completes a login with the second factor. A challenge is good for so many tries, an account for so many wrong codes
     /// whatever the challenges, and a right code for one login.
     pub async fn complete(&self, step: SecondStep, client: &ClientInfo) -> Result<Authenticated> {
+        let answered = self.compare_code(&step, client).await?;
+        let (challenge, replaces) = (&answered.challenge, step.replaces.as_deref());
+        let mut tx = self.db.begin().await?;
+        self.sessions
+            .hold(&mut tx, challenge.user_id, replaces)
+            .await?;
+        if !tx.login_challenges().spend(&answered.digest).await? {
+            return Err(Code::ChallengeExpired.into());
+        }
+        if !Codes::spend(&mut tx, &answered.right).await? {
+            drop(tx);
+            return self.refuse_code(challenge, client).await;
+        }
+        let opened = self.enter(&mut tx, &answered, replaces, client).await?;
+        tx.commit().await?;
+        Ok(opened)
+    }
+
+    /// The challenge, if it is alive and the code is right.
+    async fn compare_code(&self, step: &SecondStep, client: &ClientInfo) -> Result<Answered> {
         let now = self.seams.clock.now();
         let token = self
             .challenge(&step.challenge_token)
@@ -60,25 +90,12 @@ impl Login {
         let Some(right) = compared? else {
             return self.refuse_code(&challenge, client).await;
         };
-        let mut tx = self.db.begin().await?;
-        tx.users().hold(challenge.user_id).await?;
-        if !tx.login_challenges().spend(&digest).await? {
-            return Err(Code::ChallengeExpired.into());
-        }
-        if !Codes::spend(&mut tx, &right).await? {
-            drop(tx);
-            return self.refuse_code(&challenge, client).await;
-        }
-        let opened = self
-            .enter(&mut tx, &challenge, token.transport, client)
-            .await?;
-        if let Some(kind) = right.event() {
-            let (user, session) = (Some(challenge.user_id), Some(opened.session.id));
-            let event = self.seams.event(kind, user, session, client, now);
-            tx.security_events().add(&event).await?;
-        }
-        tx.commit().await?;
-        Ok(opened)
+        Ok(Answered {
+            digest,
+            transport: token.transport,
+            challenge,
+            right,
+        })
     }
 
     /// Gives a challenge for a right password.
@@ -148,10 +165,11 @@ impl Login {
     async fn enter(
         &self,
         tx: &mut Tx,
-        challenge: &LoginChallenge,
-        transport: Transport,
+        answered: &Answered,
+        replaces: Option<&str>,
         client: &ClientInfo,
     ) -> Result<Authenticated> {
+        let (challenge, now) = (&answered.challenge, self.seams.clock.now());
         let mut methods = challenge.methods.clone();
         methods.push(AuthMethod::Otp);
         let proof = Proof {
@@ -162,11 +180,17 @@ impl Login {
         let opening = Opening {
             proof: &proof,
             device_id: challenge.device_id,
-            transport,
+            transport: answered.transport,
+            replaces,
             client,
-            now: self.seams.clock.now(),
+            now,
         };
         let opened = self.sessions.open(tx, opening).await?;
+        if let Some(kind) = answered.right.event() {
+            let (user, session) = (Some(challenge.user_id), Some(opened.session.id));
+            let event = self.seams.event(kind, user, session, client, now);
+            tx.security_events().add(&event).await?;
+        }
         let account = challenge
             .device_id
             .map_or(Guess::Account(challenge.user_id), Guess::KnownDevice);

@@ -2,9 +2,11 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Caller, Result, Sessions};
+use super::{Caller, Opening, Result, Sessions};
 use crate::crypto::RefreshToken;
-use crate::domain::{ClientInfo, Code, EndReason, EventId, EventKind, Session, SessionId, UserId};
+use crate::domain::{
+    ClientInfo, Code, EndReason, EventId, EventKind, Session, SessionId, Transport, UserId,
+};
 use crate::repositories::{Alive, Tx};
 
 /// Rows that one statement purges.
@@ -15,8 +17,10 @@ const BATCH: i64 = 500;
 pub struct LogOut<'a> {
     /// An access token, expired or not.
     pub access_token: Option<&'a str>,
-    /// A refresh token.
+    /// A refresh token in a body.
     pub refresh_token: Option<&'a str>,
+    /// Those in cookies.
+    pub cookies: &'a [String],
 }
 
 /// A session as its owner sees it in the list.
@@ -117,6 +121,41 @@ impl Sessions {
         self.note_ends(tx, user_id, &ended, cause).await
     }
 
+    /// Holds whom opening a session locks, in the one order: its user, and the one whose session it replaces. A use case
+    /// that locks the user before `open` begins with this.
+    pub(in crate::services) async fn hold(
+        &self,
+        tx: &mut Tx,
+        user_id: UserId,
+        replaces: Option<&str>,
+    ) -> Result<()> {
+        match self.replaced(replaces) {
+            Some(session) => tx.users().hold_with_owner(user_id, session).await?,
+            None => tx.users().hold(user_id).await?,
+        }
+        Ok(())
+    }
+
+    /// Ends the session whose cookie that of the new one replaces.
+    pub(super) async fn make_way(&self, tx: &mut Tx, opening: &Opening<'_>) -> Result<()> {
+        let Some(session) = self.replaced(opening.replaces) else {
+            return Ok(());
+        };
+        let cause = Cause {
+            reason: EndReason::Replaced,
+            client: opening.client,
+            now: opening.now,
+        };
+        self.hold(tx, opening.proof.user_id, opening.replaces)
+            .await?;
+        self.end(tx, session, Some(Transport::Cookie), cause).await
+    }
+
+    fn replaced(&self, token: Option<&str>) -> Option<SessionId> {
+        let token = RefreshToken::parse(token?, &self.keys.ring())?;
+        Some(token.session_id)
+    }
+
     /// Deletes the rows of sessions that are over for good, in small batches; how many.
     pub async fn purge(&self) -> Result<u64> {
         let now = self.seams.clock.now();
@@ -138,55 +177,65 @@ impl Sessions {
             return Ok(());
         }
         let mut tx = self.db.begin().await?;
-        tx.users().hold_owners(&proven).await?;
-        for id in proven {
-            self.end(
-                &mut tx,
-                id,
-                Cause {
-                    reason: EndReason::LoggedOut,
-                    client,
-                    now,
-                },
-            )
-            .await?;
+        let sessions: Vec<_> = proven.iter().map(|(id, _)| *id).collect();
+        tx.users().hold_owners(&sessions).await?;
+        let cause = Cause {
+            reason: EndReason::LoggedOut,
+            client,
+            now,
+        };
+        for (id, transport) in proven {
+            self.end(&mut tx, id, transport, cause).await?;
         }
         Ok(tx.commit().await?)
     }
 
-    /// Ends a session, and writes the event if it was alive; the caller commits.
+    /// Ends a session, where a transport is given only one of that, and writes the event if it was alive; the caller
+    /// commits.
     pub(in crate::services) async fn end(
         &self,
         tx: &mut Tx,
         id: SessionId,
+        transport: Option<Transport>,
         cause: Cause<'_>,
     ) -> Result<()> {
         let Some(user_id) = tx.users().hold_owner(id).await? else {
             return Ok(());
         };
-        if tx.sessions().end(id, cause.reason, cause.now).await? {
+        if tx
+            .sessions()
+            .end(id, transport, cause.reason, cause.now)
+            .await?
+        {
             self.note_ends(tx, user_id, &[id], cause).await?;
         }
         Ok(())
     }
 
-    fn proven(&self, shown: &LogOut<'_>, now: DateTime<Utc>) -> Vec<SessionId> {
+    /// What is proven: by a refresh token only a session of the transport that it came by.
+    fn proven(
+        &self,
+        shown: &LogOut<'_>,
+        now: DateTime<Utc>,
+    ) -> Vec<(SessionId, Option<Transport>)> {
         let ring = self.keys.ring();
         let access = shown
             .access_token
             .and_then(|token| self.tokens.verify(&ring, token, now).ok());
-        let refresh = shown
-            .refresh_token
-            .and_then(|token| RefreshToken::parse(token, &ring));
-        let refresh = refresh.map(|token| token.session_id);
-        let mut ids: Vec<_> = access
-            .map(|verified| verified.session_id)
-            .into_iter()
-            .chain(refresh)
-            .collect();
-        ids.sort();
-        ids.dedup();
-        ids
+        let in_body = shown.refresh_token.map(|token| (token, Transport::Body));
+        let in_cookies = shown
+            .cookies
+            .iter()
+            .map(|token| (&**token, Transport::Cookie));
+        let refresh = in_body.into_iter().chain(in_cookies);
+        let refresh = refresh.filter_map(|(token, transport)| {
+            Some((
+                RefreshToken::parse(token, &ring)?.session_id,
+                Some(transport),
+            ))
+        });
+        let access = access.map(|verified| (verified.session_id, None));
+        access.into_iter().chain(refresh).collect()
     }
 
     async fn note_ends(
@@ -208,6 +257,7 @@ impl Sessions {
             EndReason::RefreshTokenReused => EventKind::RefreshTokenReused,
             EndReason::Revoked => EventKind::SessionRevoked,
             EndReason::Evicted => EventKind::SessionEvicted,
+            EndReason::Replaced => EventKind::SessionReplaced,
         };
         let event = self.seams.event(kind, Some(user_id), None, client, now);
         let new_id = || EventId::new(now, &*self.seams.entropy);

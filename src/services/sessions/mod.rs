@@ -27,6 +27,8 @@ pub struct Authenticated {
     pub refresh_expires_in: i64,
     /// Says that this user has logged in on this device.
     pub device_token: SecretString,
+    /// Seconds until it says so no more.
+    pub device_expires_in: i64,
     /// The session.
     pub session: Session,
     /// When it ends if it is not refreshed again.
@@ -66,6 +68,8 @@ pub(super) struct Opening<'a> {
     pub(super) device_id: Option<DeviceId>,
     /// Where the refresh token is to travel.
     pub(super) transport: Transport,
+    /// The refresh token in the browser's cookie, which that of the new session replaces.
+    pub(super) replaces: Option<&'a str>,
     /// Who asks.
     pub(super) client: &'a ClientInfo,
     /// Now.
@@ -111,27 +115,29 @@ impl Sessions {
         }
     }
 
-    /// The one door. Makes a session of what was proven, unless the account changed since; the caller commits.
+    /// The one door. Makes a session of what was proven, unless the account changed since; the caller commits. It
+    /// locks users: whoever locks one before begins with `hold`.
     pub(super) async fn open(&self, tx: &mut Tx, opening: Opening<'_>) -> Result<Authenticated> {
+        self.make_way(tx, &opening).await?;
         let Opening {
             proof,
             device_id,
             transport,
             client,
             now,
+            ..
         } = opening;
         let entropy = &*self.seams.entropy;
         let token = RefreshToken::first(SessionId::new(now, entropy), entropy.bytes());
         let (id, digest) = (token.session_id, token.digest());
         let device_id = device_id.unwrap_or_else(|| DeviceId::new(now, entropy));
-        let absolute_expires_at = now + self.limits.absolute_ttl;
         let new = NewSession {
             id,
             proof,
             device_id,
             transport,
             digest,
-            absolute_expires_at,
+            absolute_expires_at: now + self.limits.absolute_ttl,
             client,
             now,
         };
@@ -182,6 +188,7 @@ impl Sessions {
             refresh_token: token.encode(&ring, now)?,
             refresh_expires_in: (session_expires_at - now).num_seconds(),
             device_token: device.encode(&ring, now)?,
+            device_expires_in: DeviceToken::LIFE.num_seconds(),
             session,
             session_expires_at,
             user,

@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 use keyward::app::{App, Database};
 use keyward::config::{Argon2, Config};
 use keyward::crypto::{OsEntropy, install_provider};
-use keyward::domain::Clock;
+use keyward::domain::{Clock, Origin};
 use keyward::server;
 use keyward::services::Seams;
 use reqwest::{Client, Method, RequestBuilder};
@@ -20,7 +20,7 @@ use sqlx::PgPool;
 use super::clock::TestClock;
 use super::contract::{self, Seen};
 use super::database::TestDatabase;
-use super::{Answer, PASSWORD, Person};
+use super::{Answer, PAGE, PASSWORD, Person};
 
 /// 32 different bytes.
 pub(crate) const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -45,6 +45,11 @@ impl TestApp {
     /// Starts with guesses counted, which most tests have too many of.
     pub(crate) async fn guarded() -> Self {
         Self::with(|config| config.throttle.enabled = true).await
+    }
+
+    /// Starts with pages of `PAGE` allowed.
+    pub(crate) async fn with_pages() -> Self {
+        Self::with(allow_pages).await
     }
 
     /// Starts with a changed configuration.
@@ -264,6 +269,11 @@ impl Drop for TestApp {
         // The command is given at once; only its answer would have to be awaited.
         drop(self.handle.stop(false));
     }
+}
+
+/// Lists `PAGE`.
+pub(crate) fn allow_pages(config: &mut Config) {
+    config.browser.allowed_origins = vec![Origin::parse(PAGE).unwrap()];
 }
 
 /// The defaults, with hashes that cost nothing.

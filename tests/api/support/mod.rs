@@ -3,6 +3,7 @@
 pub(crate) mod answer;
 pub(crate) mod app;
 pub(crate) mod authenticator;
+pub(crate) mod browser;
 pub(crate) mod clock;
 pub(crate) mod contract;
 pub(crate) mod database;
@@ -11,8 +12,9 @@ pub(crate) mod people;
 pub(crate) mod wire;
 
 pub(crate) use answer::Answer;
-pub(crate) use app::TestApp;
+pub(crate) use app::{TestApp, allow_pages};
 pub(crate) use authenticator::Authenticator;
+pub(crate) use browser::{Browser, DEVICE, PAGE, REFRESH};
 pub(crate) use network::Network;
 pub(crate) use people::{PASSWORD, Person};
 pub(crate) use wire::Wire;

@@ -7,6 +7,7 @@ use reqwest::header::HeaderMap;
 use serde_json::Value;
 
 use super::Seen;
+use super::browser;
 use super::document::{Document, Operation};
 use super::problem;
 use super::schema;
@@ -33,10 +34,10 @@ fn promised<'d>(
     seen: &Seen<'_>,
 ) -> Result<&'d Value, String> {
     let Some(operation) = operation else {
-        let expected = if document.methods(seen.path).is_some() {
-            405
-        } else {
-            404
+        let expected = match document.methods(seen.path) {
+            Some(_) if seen.method == "OPTIONS" && seen.status == 204 => 204,
+            Some(_) => 405,
+            None => 404,
         };
         let response = document
             .elsewhere(expected)
@@ -62,6 +63,7 @@ fn general_faults(seen: &Seen<'_>) -> Vec<String> {
             "Cache-Control is {store:?}, and must say no-store under /v1"
         ));
     }
+    faults.extend(browser::faults(seen));
     if seen.status >= 400 {
         faults.extend(problem::faults(seen));
     }
@@ -71,12 +73,16 @@ fn general_faults(seen: &Seen<'_>) -> Vec<String> {
 /// A method that a path does not know is answered with those it knows.
 fn elsewhere_faults(document: &Document, seen: &Seen<'_>) -> Option<String> {
     let known = document.methods(seen.path)?;
-    let allow = text(seen.headers, "allow").unwrap_or_default();
+    let name = match seen.status {
+        204 => "Access-Control-Allow-Methods",
+        _ => "Allow",
+    };
+    let allow = text(seen.headers, name).unwrap_or_default();
     let said: BTreeSet<_> = allow
         .split(',')
         .map(|method| method.trim().to_owned())
         .collect();
-    (said != known).then(|| format!("Allow is {said:?}, and the document has {known:?}"))
+    (said != known).then(|| format!("{name} is {said:?}, and the document has {known:?}"))
 }
 
 /// A request that was accepted must be one the document allows.
@@ -107,6 +113,9 @@ fn request_faults(document: &Document, operation: &Operation<'_>, seen: &Seen<'_
 
 fn response_faults(document: &Document, response: &Value, seen: &Seen<'_>) -> Vec<String> {
     let mut faults = header_faults(document, response, seen.headers);
+    if response["headers"].get("Set-Cookie").is_none() && seen.headers.contains_key("set-cookie") {
+        faults.push("a cookie that is not documented".to_owned());
+    }
     let content = response["content"].as_object();
     let Some((media_type, content)) = content.and_then(|content| content.iter().next()) else {
         faults.extend((!seen.body.is_empty()).then(|| "the body must be empty".to_owned()));
@@ -141,11 +150,13 @@ fn header_faults(document: &Document, response: &Value, headers: &HeaderMap) -> 
         match given.as_slice() {
             [] if header["required"] == true => faults.push(format!("{name} is missing")),
             [] => {}
-            [value] => {
-                let value =
-                    header_value(document, schema, &String::from_utf8_lossy(value.as_bytes()));
-                let found = schema::faults(document, schema, &value);
-                faults.extend(found.into_iter().map(|fault| format!("{name}: {fault}")));
+            values if values.len() == 1 || name == "Set-Cookie" => {
+                for value in values {
+                    let value = String::from_utf8_lossy(value.as_bytes());
+                    let value = header_value(document, schema, &value);
+                    let found = schema::faults(document, schema, &value);
+                    faults.extend(found.into_iter().map(|fault| format!("{name}: {fault}")));
+                }
             }
             _ => faults.push(format!("{name} is there {} times", given.len())),
         }

@@ -2,6 +2,7 @@
 //! service's own code, so that the two cannot agree by sharing a mistake.
 
 mod answer;
+mod browser;
 mod document;
 mod problem;
 mod record;

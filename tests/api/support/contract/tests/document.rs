@@ -28,7 +28,7 @@ fn responses() -> impl Iterator<Item = (String, u16, &'static Value)> {
         };
         operation.statuses().into_iter().map(described)
     });
-    let others = [404, 405].map(|status| {
+    let others = [204, 404, 405].map(|status| {
         (
             "elsewhere".to_owned(),
             status,

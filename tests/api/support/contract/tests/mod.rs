@@ -47,6 +47,11 @@ impl Exchange {
         };
         exchange.set("X-Request-Id", REQUEST_ID);
         exchange.set("Cache-Control", "no-store");
+        if response["headers"]["Access-Control-Allow-Origin"].is_null() {
+            exchange.set("Vary", "Origin");
+        } else {
+            exchange.set("Access-Control-Allow-Origin", "*");
+        }
         if let Some(media_type) = media_type {
             exchange.set("Content-Type", media_type);
         }
@@ -68,6 +73,7 @@ impl Exchange {
         };
         exchange.set("X-Request-Id", REQUEST_ID);
         exchange.set("Cache-Control", "no-store");
+        exchange.set("Vary", "Origin");
         exchange.set("Content-Type", "application/problem+json");
         exchange
     }
