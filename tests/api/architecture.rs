@@ -4,7 +4,7 @@
 mod files;
 mod imports;
 mod paths;
-mod sources;
+pub(crate) mod sources;
 mod sql;
 mod tokens;
 

@@ -26,6 +26,7 @@ mod cors;
 mod database;
 mod errors;
 mod gate;
+mod gate_tokens;
 mod health;
 mod hostile_input;
 mod http;

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 
 /// A file of this repository.
-pub(super) struct Source {
+pub(crate) struct Source {
     /// From the root of the repository, such as `src/http/mod.rs`.
-    pub(super) path: String,
-    pub(super) text: String,
+    pub(crate) path: String,
+    pub(crate) text: String,
 }
 
 impl Source {
@@ -23,7 +23,7 @@ impl Source {
 
 /// Every file with this ending in a folder and in those inside it. There is one at least, or a rule would hold of
 /// nothing.
-pub(super) fn sources(folder: &str, ending: &str) -> Vec<Source> {
+pub(crate) fn sources(folder: &str, ending: &str) -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();
     collect(root, &root.join(folder), ending, &mut found);

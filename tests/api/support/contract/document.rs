@@ -157,6 +157,7 @@ impl<'d> Operation<'d> {
             secured: self.is_secured(),
             statuses: self.statuses(),
             gives_tokens: self.gives_tokens(),
+            token_members: self.token_members(),
             request_examples: self.request_examples(),
         }
     }
@@ -187,6 +188,16 @@ impl<'d> Operation<'d> {
             .filter_map(|status| self.response(status))
             .flat_map(|response| self.examples(response))
             .any(|example| example.get("access_token").is_some())
+    }
+
+    fn token_members(&self) -> Vec<String> {
+        let body = self.request_body().into_iter();
+        let schema = body.map(|body| &body["content"]["application/json"]["schema"]);
+        let members = schema.flat_map(|schema| {
+            let members = self.document.resolve(schema)["properties"].as_object();
+            members.into_iter().flatten().map(|(name, _)| name.clone())
+        });
+        members.filter(|name| name.ends_with("_token")).collect()
     }
 
     /// The JSON examples of a request's body or of a response.

@@ -42,6 +42,8 @@ pub(crate) struct Operation {
     pub(crate) statuses: BTreeSet<u16>,
     /// Whether an answer, as an example shows it, holds an access token.
     pub(crate) gives_tokens: bool,
+    /// Members of the request's body that hold a token.
+    pub(crate) token_members: Vec<String>,
     /// The examples of a request's body; none where the operation takes no body.
     pub(crate) request_examples: Vec<Value>,
 }
