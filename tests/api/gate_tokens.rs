@@ -213,22 +213,47 @@ fn opened(answer: &Answer, refusal: &str) -> bool {
     answer.status == 200
 }
 
-// MFA-01, RFT-12, SES
-#[actix_web::test]
-async fn each_kind_of_token_works_where_it_is_asked_for_and_nowhere_else() {
-    for (kind, prefix) in KINDS {
-        for (place, _, kinds) in TABLE {
-            let app = TestApp::with(|config| {
-                config.throttle.enabled = true;
-                allow_pages(config);
-            })
-            .await;
-            let holder = Holder::of(kind, &app).await;
-            assert!(holder.token.starts_with(prefix), "{kind:?}");
-            let works = holder.works_at(place).await;
-            assert_eq!(works, kinds.contains(&kind), "{kind:?} at {place:?}");
-        }
+async fn works_only_where_asked_for(kind: Kind) {
+    let (_, prefix) = KINDS.iter().find(|(row, _)| *row == kind).unwrap();
+    for (place, _, kinds) in TABLE {
+        let app = TestApp::with(|config| {
+            config.throttle.enabled = true;
+            allow_pages(config);
+        })
+        .await;
+        let holder = Holder::of(kind, &app).await;
+        assert!(holder.token.starts_with(prefix), "{kind:?}");
+        let works = holder.works_at(place).await;
+        assert_eq!(works, kinds.contains(&kind), "{kind:?} at {place:?}");
     }
+}
+
+#[actix_web::test]
+async fn an_access_token_at_every_place() {
+    works_only_where_asked_for(Access).await;
+}
+
+// RFT-12
+#[actix_web::test]
+async fn a_refresh_token_at_every_place() {
+    works_only_where_asked_for(RefreshInBody).await;
+}
+
+// RFT-12
+#[actix_web::test]
+async fn a_refresh_token_from_a_cookie_at_every_place() {
+    works_only_where_asked_for(RefreshInCookie).await;
+}
+
+// MFA-01
+#[actix_web::test]
+async fn a_challenge_at_every_place() {
+    works_only_where_asked_for(Challenge).await;
+}
+
+#[actix_web::test]
+async fn a_device_token_at_every_place() {
+    works_only_where_asked_for(Device).await;
 }
 
 #[test]

@@ -163,6 +163,15 @@ impl Keyward {
         self.try_post(path, body).await.expect("an answer")
     }
 
+    /// Calls as somebody who is signed in, and is not refused.
+    pub(crate) async fn post_as(&self, access_token: &Value, path: &str, body: &Value) -> Value {
+        let request = self.http.post(format!("{}{path}", self.url)).json(body);
+        let token = access_token.as_str().unwrap();
+        let answer = request.bearer_auth(token).send().await.unwrap();
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        answer.json().await.unwrap()
+    }
+
     pub(crate) async fn sign_up(&self) -> Value {
         let body = json!({ "email": EMAIL, "password": PASSWORD });
         let (status, answer) = self.post("/v1/auth/signup", &body).await;
