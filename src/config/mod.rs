@@ -7,6 +7,7 @@
 mod database;
 mod dotenv;
 mod env;
+mod events;
 mod http;
 mod keys;
 mod log;
@@ -19,6 +20,7 @@ mod tokens;
 
 pub use database::{Database, Embedded, Source};
 pub use env::Problems;
+pub use events::Events;
 pub use http::Http;
 use http::Listeners;
 pub use keys::{Keys, Master, SigningAlgorithm};
@@ -49,6 +51,8 @@ pub struct Config {
     pub passwords: Passwords,
     /// Whether guesses are counted.
     pub throttle: Throttle,
+    /// How long security events are kept.
+    pub events: Events,
     /// What is logged, and how it looks.
     pub log: Log,
 }
@@ -83,6 +87,7 @@ impl Config {
         let tokens = Tokens::read(env, http.as_ref().map(|http| http.public_url.as_str()));
         let passwords = Passwords::read(env);
         let throttle = Throttle::read(env, profile);
+        let events = Events::read(env);
         let log = Log::read(env, profile);
         Some(Self {
             profile,
@@ -92,6 +97,7 @@ impl Config {
             tokens: tokens?,
             passwords: passwords?,
             throttle: throttle?,
+            events: events?,
             log: log?,
         })
     }

@@ -1,7 +1,7 @@
 //! The one list of names that Keyward reads, and what is done about any other. It must not read a
 //! value.
 
-use super::{database, http, keys, log, passwords, throttle, tokens};
+use super::{database, events, http, keys, log, passwords, throttle, tokens};
 
 /// What containers and the tests put beside our own names: exact ones, and beginnings.
 const FOREIGN: [&str; 2] = ["KEYWARD_SERVICE_HOST", "KEYWARD_PORT"];
@@ -84,6 +84,7 @@ pub const NAMES: &[Name] = &[
     passwords::HASH_CONCURRENCY,
     passwords::HASH_QUEUE_TIMEOUT,
     throttle::LOGIN,
+    events::RETENTION,
     log::FORMAT,
     log::FILTER,
 ];
