@@ -14,8 +14,8 @@ use crate::http::Surroundings;
 use crate::master_key_file;
 use crate::repositories::{Db, SchemaState};
 use crate::services::{
-    Accounts, Error, Health, Keys, Login, Passwords, Refresh, Seams, Services, SessionLimits,
-    Sessions, Throttle,
+    Accounts, Error, Health, Keys, Login, Passwords, Refresh, Seams, SecurityEvents, Services,
+    SessionLimits, Sessions, Throttle,
 };
 
 /// Everything a server needs.
@@ -46,7 +46,7 @@ impl App {
         seams: Seams,
     ) -> anyhow::Result<Self> {
         let db = Db::new(database.url.expose_secret(), config.database.pool)?;
-        prepare(&db, config.database.migrate_on_start).await?;
+        prepare(&db, config).await?;
         let masters = master_keys(config, database, &db, &seams).await?;
         let algorithm = config.keys.signing_algorithm;
         let keys = Keys::open(db.clone(), masters, algorithm, seams.clone()).await;
@@ -72,18 +72,33 @@ impl App {
     }
 }
 
-/// Brings the schema up to date, or makes sure that it is.
-async fn prepare(db: &Db, may_migrate: bool) -> anyhow::Result<()> {
-    if may_migrate {
-        return db
-            .migrate()
-            .await
-            .context("DATABASE_URL: the database cannot be reached or migrated");
+/// Brings the schema up to date, and does nothing else: what a database's owner does before somebody with fewer rights
+/// serves.
+pub async fn migrate(config: &Config, url: &secrecy::SecretString) -> anyhow::Result<()> {
+    let db = Db::new(url.expose_secret(), 1)?;
+    bring_up_to_date(&db, config).await?;
+    db.close().await;
+    Ok(())
+}
+
+async fn bring_up_to_date(db: &Db, config: &Config) -> anyhow::Result<()> {
+    let migrated = db.migrate().await;
+    migrated.context("DATABASE_URL: the database cannot be reached or migrated")?;
+    let retained = SecurityEvents::retain(db, config.events.retention).await;
+    retained
+        .map_err(fault)
+        .context("the retention of security events could not be set")
+}
+
+/// Brings the schema up to date where it may, or makes sure that it is.
+async fn prepare(db: &Db, config: &Config) -> anyhow::Result<()> {
+    if config.database.migrate_on_start {
+        return bring_up_to_date(db, config).await;
     }
     let state = db.conn().await?.health().schema().await?;
     anyhow::ensure!(
         state == SchemaState::Current,
-        "the database's schema is older than this release, or missing: start once with KEYWARD_MIGRATE_ON_START=true"
+        "the database's schema is older than this release, or missing: run `keyward migrate` as its owner"
     );
     Ok(())
 }
@@ -118,31 +133,19 @@ fn wire(
     let sessions = Arc::new(sessions);
     let throttle = Throttle::new(db(), keys.clone(), seams(), config.throttle.enabled);
     let throttle = Arc::new(throttle);
+    let (door, guard) = (|| sessions.clone(), || throttle.clone());
     let policy = policy(&config.passwords);
-    let passwords = Passwords::new(
-        db(),
-        hasher(),
-        throttle.clone(),
-        policy,
-        sessions.clone(),
-        seams(),
-    );
+    let passwords = Passwords::new(db(), hasher(), guard(), policy, door(), seams());
     let passwords = Arc::new(passwords);
-    let accounts = Accounts::new(
-        db(),
-        hasher(),
-        passwords.clone(),
-        policy,
-        sessions.clone(),
-        seams(),
-    );
+    let (proof, retention) = (passwords.clone(), config.events.retention);
     Services {
-        accounts: accounts.into(),
-        login: Login::new(db(), hasher(), throttle.clone(), sessions.clone(), seams()).into(),
+        accounts: Accounts::new(db(), hasher(), proof, guard(), door(), seams()).into(),
+        login: Login::new(db(), hasher(), guard(), door(), seams()).into(),
+        refresh: Refresh::new(db(), keys.clone(), door(), guard(), refresh, seams()).into(),
+        security_events: SecurityEvents::new(db(), retention, seams()).into(),
+        health: Health::new(db(), seams()).into(),
         passwords,
         throttle,
-        refresh: Refresh::new(db(), keys.clone(), sessions.clone(), refresh, seams()).into(),
-        health: Health::new(db(), seams()).into(),
         sessions,
         keys,
     }

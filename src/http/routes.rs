@@ -6,7 +6,9 @@ use actix_web::http::header;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpResponse, ResponseError};
 
-use super::handlers::{accounts, contract, health, keys, login, passwords, refresh, sessions};
+use super::handlers::{
+    accounts, contract, health, keys, login, passwords, refresh, security_events, sessions,
+};
 use super::problem::Problem;
 use crate::domain::Code;
 
@@ -46,6 +48,7 @@ routes! {
     "/v1/me/sessions" { GET => sessions::list, DELETE => sessions::end_all }
     "/v1/me/sessions/others" { DELETE => sessions::end_others }
     "/v1/me/sessions/{id}" { DELETE => sessions::end_one }
+    "/v1/me/security-events" { GET => security_events::list }
     "/v1/me/delete" { POST => accounts::delete }
     "/.well-known/jwks.json" { GET => keys::published }
     "/openapi.yaml" { GET => contract::openapi }

@@ -1,4 +1,4 @@
-//! What callers see of users and sessions. No hash, no digest, nothing that could be replayed.
+//! What callers see of users, sessions and security events. No hash, no digest, nothing that could be replayed.
 
 use std::net::IpAddr;
 
@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
-use crate::domain::{AuthMethod, Device, Session, SessionId, User, UserId};
+use crate::domain::{AuthMethod, Device, EventId, PastEvent, Session, SessionId, User, UserId};
 use crate::services::Authenticated;
 
 #[derive(Serialize)]
@@ -71,6 +71,31 @@ impl SessionView {
                 .into_iter()
                 .map(AuthMethod::as_str)
                 .collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct EventView {
+    id: EventId,
+    event: String,
+    outcome: String,
+    created_at: DateTime<Utc>,
+    ip_address: Option<IpAddr>,
+    user_agent: Option<String>,
+    session_id: Option<SessionId>,
+}
+
+impl From<PastEvent> for EventView {
+    fn from(event: PastEvent) -> Self {
+        Self {
+            id: event.id,
+            event: event.event,
+            outcome: event.outcome,
+            created_at: event.at,
+            ip_address: event.ip,
+            user_agent: event.user_agent,
+            session_id: event.session_id,
         }
     }
 }

@@ -11,6 +11,7 @@ pub(super) async fn run(services: Services) {
         tokio::time::sleep(EVERY).await;
         report("sessions", services.sessions.purge().await);
         report("throttles", services.throttle.purge().await);
+        report("security_events", services.security_events.purge().await);
     }
 }
 

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::sessions::Opening;
-use super::{Authenticated, Caller, Error, Passwords, Result, Seams, Sessions};
+use super::{Authenticated, Caller, Error, Passwords, Result, Seams, Sessions, Throttle};
 use crate::crypto::PasswordHasher;
 use crate::domain::{
-    AuthMethod, ClientInfo, Code, EventKind, NewAccount, Password, PasswordPolicy, ProfileChange,
-    Proof, Proven, SignUpForm, Transport, User, UserId,
+    AuthMethod, ClientInfo, Code, EventKind, Flow, NewAccount, Password, ProfileChange, Proof,
+    Proven, SignUpForm, Transport, User, UserId,
 };
 use crate::repositories::{Db, DbError, NewUser, Tx};
 
@@ -19,7 +19,7 @@ pub struct Accounts {
     db: Db,
     hasher: PasswordHasher,
     passwords: Arc<Passwords>,
-    policy: PasswordPolicy,
+    throttle: Arc<Throttle>,
     sessions: Arc<Sessions>,
     seams: Seams,
 }
@@ -30,7 +30,7 @@ impl Accounts {
         db: Db,
         hasher: PasswordHasher,
         passwords: Arc<Passwords>,
-        policy: PasswordPolicy,
+        throttle: Arc<Throttle>,
         sessions: Arc<Sessions>,
         seams: Seams,
     ) -> Self {
@@ -38,7 +38,7 @@ impl Accounts {
             db,
             hasher,
             passwords,
-            policy,
+            throttle,
             sessions,
             seams,
         }
@@ -51,7 +51,8 @@ impl Accounts {
         transport: Transport,
         client: &ClientInfo,
     ) -> Result<Authenticated> {
-        let policy = self.policy;
+        self.throttle.pass(Flow::SignUp, client)?;
+        let policy = self.passwords.policy();
         let account = self
             .hasher
             .labour(move || NewAccount::judge(form, &policy))

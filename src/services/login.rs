@@ -7,8 +7,8 @@ use super::throttle::{Guess, Reservation};
 use super::{Authenticated, Result, Seams, Sessions, Throttle, note_alone};
 use crate::crypto::PasswordHasher;
 use crate::domain::{
-    AuthMethod, ClientInfo, Code, Credentials, DeviceId, EventKind, Identifier, Password, Proof,
-    Transport,
+    AuthMethod, ClientInfo, Code, Credentials, DeviceId, EventKind, Flow, Identifier, Password,
+    Proof, Transport,
 };
 use crate::repositories::Db;
 
@@ -63,6 +63,7 @@ impl Login {
     /// Compares the password and opens a session. An account that does not exist is counted alike, costs the same
     /// work and gets the same answer as a wrong password.
     pub async fn log_in(&self, login: LogIn, client: &ClientInfo) -> Result<Authenticated> {
+        self.throttle.pass(Flow::LogIn, client)?;
         let LogIn {
             who,
             password,
@@ -142,19 +143,18 @@ impl Login {
         if let Some(known) = may_enter {
             return Ok(known);
         }
-        let right = compared?;
+        let (kind, code) = if compared? {
+            (EventKind::LoginRefused, Code::AccountDisabled)
+        } else {
+            (EventKind::LoginFailed, Code::InvalidCredentials)
+        };
         // The trace is durable before the answer. There is one also where there is no account: the work is the same, and
         // how many there can be is bounded by what is counted.
-        let (kind, user_id) = (EventKind::LoginFailed, known.map(|known| known.user_id));
+        let user_id = known.map(|known| known.user_id);
         let now = self.seams.clock.now();
         let event = self.seams.event(kind, user_id, None, attempt.client, now);
         note_alone(&self.db, event).await?;
-        Err(if right {
-            Code::AccountDisabled
-        } else {
-            Code::InvalidCredentials
-        }
-        .into())
+        Err(code.into())
     }
 
     /// The device, if its token is of this user and of these credentials.

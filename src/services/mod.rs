@@ -4,11 +4,13 @@
 
 mod accounts;
 mod error;
+mod flow;
 mod health;
 mod keys;
 mod login;
 mod passwords;
 mod refresh;
+mod security_events;
 mod sessions;
 mod throttle;
 
@@ -27,6 +29,7 @@ pub use keys::Keys;
 pub use login::{LogIn, Login};
 pub use passwords::{PasswordChange, Passwords};
 pub use refresh::Refresh;
+pub use security_events::SecurityEvents;
 pub use sessions::{Authenticated, Caller, ListedSession, LogOut, SessionLimits, Sessions};
 pub use throttle::Throttle;
 
@@ -85,6 +88,8 @@ pub struct Services {
     pub throttle: Arc<Throttle>,
     /// Refreshing.
     pub refresh: Arc<Refresh>,
+    /// What happened to accounts and sessions.
+    pub security_events: Arc<SecurityEvents>,
     /// Sessions: opening, authenticating, ending.
     pub sessions: Arc<Sessions>,
     /// The key ring.

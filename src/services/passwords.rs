@@ -52,6 +52,11 @@ impl Passwords {
         }
     }
 
+    /// What a password must be.
+    pub(super) fn policy(&self) -> PasswordPolicy {
+        self.policy
+    }
+
     /// The credentials, once the password has been shown to be their own. Every wrong one is counted, apart from logins,
     /// and leaves a trace.
     pub(super) async fn prove(

@@ -157,6 +157,7 @@ impl<'d> Operation<'d> {
             secured: self.is_secured(),
             statuses: self.statuses(),
             request_examples: self.request_examples(),
+            takes_query: self.takes_query(),
         }
     }
 
@@ -173,6 +174,13 @@ impl<'d> Operation<'d> {
         ways.and_then(Value::as_array).is_some_and(|ways| {
             !ways.is_empty() && ways.iter().all(|way| way.get("bearer").is_some())
         })
+    }
+
+    fn takes_query(&self) -> bool {
+        let parameters = self.value["parameters"].as_array().into_iter().flatten();
+        parameters
+            .map(|parameter| self.document.resolve(parameter))
+            .any(|parameter| parameter["in"] == "query")
     }
 
     fn request_examples(&self) -> Vec<Value> {
