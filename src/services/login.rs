@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::sessions::Opening;
 use super::throttle::{Guess, Reservation};
-use super::{Authenticated, Result, Seams, Sessions, Throttle, note_alone};
+use super::{Authenticated, Error, Result, Seams, Sessions, Throttle, note_alone};
 use crate::crypto::PasswordHasher;
 use crate::domain::{
     AuthMethod, ClientInfo, Code, Credentials, DeviceId, EventKind, Flow, Identifier, Password,
@@ -88,7 +88,13 @@ impl Login {
             now,
         };
         let mut tx = self.db.begin().await?;
-        let opened = self.sessions.open(&mut tx, opening).await?;
+        let opened = match self.sessions.open(&mut tx, opening).await {
+            Ok(opened) => opened,
+            Err(error) => {
+                drop(tx);
+                return Err(self.overtaken(known, client, error).await?);
+            }
+        };
         if let (Some(hash), Some(seen)) = (rehashed, &known.password_hash) {
             tx.users().rehash(known.user_id, seen, &hash).await?;
         }
@@ -155,6 +161,21 @@ impl Login {
         let event = self.seams.event(kind, user_id, None, attempt.client, now);
         note_alone(&self.db, event).await?;
         Err(code.into())
+    }
+
+    /// A right password that came to nothing leaves a trace: the account has changed since it was compared.
+    async fn overtaken(
+        &self,
+        known: &Credentials,
+        client: &ClientInfo,
+        error: Error,
+    ) -> Result<Error> {
+        if matches!(error, Error::Refused(_)) {
+            let (kind, user_id) = (EventKind::LoginRefused, Some(known.user_id));
+            let now = self.seams.clock.now();
+            note_alone(&self.db, self.seams.event(kind, user_id, None, client, now)).await?;
+        }
+        Ok(error)
     }
 
     /// The device, if its token is of this user and of these credentials.

@@ -1,0 +1,323 @@
+//! Every kind of event: what causes it, and what is written of it; and what causes none.
+
+use chrono::TimeDelta;
+use futures_util::future::join;
+use keyward::config::SigningAlgorithm;
+use keyward::domain::EventKind;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, PASSWORD, Person, TestApp};
+
+const WRONG: &str = "not the password at all";
+const AGENT: &str = "Somebody/1.0";
+const REQUEST: &str = "the-one-that-causes-it";
+
+/// What is written of an event.
+#[derive(Debug, PartialEq, Eq)]
+struct Written {
+    user: bool,
+    session: bool,
+    /// Address, user agent and request id.
+    client: bool,
+}
+
+const IN_A_SESSION: Written = Written {
+    user: true,
+    session: true,
+    client: true,
+};
+const AT_AN_ACCOUNT: Written = Written {
+    session: false,
+    ..IN_A_SESSION
+};
+const AT_NONE: Written = Written {
+    user: false,
+    ..AT_AN_ACCOUNT
+};
+const BY_NOBODY: Written = Written {
+    client: false,
+    ..AT_NONE
+};
+
+/// Sends a request that can be told from all others.
+async fn send(app: &TestApp, method: Method, path: &str, token: &str, body: Value) -> Answer {
+    let request = app.request(method, path).header("user-agent", AGENT);
+    let request = request.header("x-request-id", REQUEST);
+    let request = match token {
+        "" => request,
+        token => request.bearer_auth(token),
+    };
+    app.send(match body {
+        Value::Null => request,
+        body => request.json(&body),
+    })
+    .await
+}
+
+async fn post(app: &TestApp, path: &str, body: Value) -> Answer {
+    send(app, Method::POST, path, "", body).await
+}
+
+async fn log_in(app: &TestApp, password: &str) -> Answer {
+    let body = json!({ "email": "ann@example.com", "password": password });
+    post(app, "/v1/auth/login", body).await
+}
+
+async fn refresh(app: &TestApp, token: &str) -> Answer {
+    post(app, "/v1/auth/refresh", json!({ "refresh_token": token })).await
+}
+
+/// Does what causes an event of this kind, and says what is to be written of it. A kind without its row does not compile.
+#[expect(clippy::too_many_lines, reason = "a table: a row for each kind")]
+async fn cause(kind: EventKind, app: &TestApp, mut ann: Person<'_>) -> Written {
+    let first = ann.clone();
+    let token = &first.access_token;
+    match kind {
+        EventKind::AccountCreated => {
+            let body = json!({ "email": "bob@example.com", "password": PASSWORD });
+            post(app, "/v1/auth/signup", body).await.is(201);
+            AT_AN_ACCOUNT
+        }
+        EventKind::AccountDeleted => {
+            let body = json!({ "password": PASSWORD });
+            send(app, Method::POST, "/v1/me/delete", token, body)
+                .await
+                .is(204);
+            AT_NONE
+        }
+        EventKind::ProfileChanged => {
+            let body = json!({ "locale": "de" });
+            send(app, Method::PATCH, "/v1/me", token, body)
+                .await
+                .is(200);
+            IN_A_SESSION
+        }
+        EventKind::PasswordChanged | EventKind::PasswordRefused => {
+            let (current, status) = match kind {
+                EventKind::PasswordChanged => (PASSWORD, 204),
+                _ => (WRONG, 403),
+            };
+            let body =
+                json!({ "current_password": current, "new_password": "amber kettle window 31" });
+            send(app, Method::POST, "/v1/me/password", token, body)
+                .await
+                .is(status);
+            IN_A_SESSION
+        }
+        EventKind::LoggedIn => {
+            log_in(app, PASSWORD).await.is(200);
+            IN_A_SESSION
+        }
+        EventKind::LoginFailed => {
+            log_in(app, WRONG).await.is(401);
+            AT_AN_ACCOUNT
+        }
+        EventKind::LoginRefused => {
+            app.tamper("update users set disabled_at = created_at")
+                .await;
+            log_in(app, PASSWORD).await.is(403);
+            AT_AN_ACCOUNT
+        }
+        EventKind::LoggedOut => {
+            send(app, Method::POST, "/v1/auth/logout", token, Value::Null)
+                .await
+                .is(204);
+            IN_A_SESSION
+        }
+        EventKind::SessionRevoked => {
+            let path = format!("/v1/me/sessions/{}", first.session_id);
+            send(app, Method::DELETE, &path, token, Value::Null)
+                .await
+                .is(204);
+            IN_A_SESSION
+        }
+        EventKind::SessionEvicted => {
+            for _ in 1..app.config.tokens.sessions_per_user {
+                app.log_in("ann@example.com", PASSWORD).await.is(200);
+            }
+            log_in(app, PASSWORD).await.is(200);
+            IN_A_SESSION
+        }
+        EventKind::RefreshedFromElsewhere => {
+            ann.refresh().await;
+            refresh(app, &first.refresh_token).await.is(200);
+            IN_A_SESSION
+        }
+        EventKind::RefreshRetriedLate => {
+            ann.refresh().await;
+            app.advance(TimeDelta::minutes(1));
+            refresh(app, &first.refresh_token).await.is(200);
+            IN_A_SESSION
+        }
+        EventKind::RefreshTokenReused => {
+            ann.refresh().await;
+            app.advance(TimeDelta::minutes(1));
+            ann.refresh().await;
+            app.advance(TimeDelta::minutes(1));
+            refresh(app, &first.refresh_token).await.is(401);
+            IN_A_SESSION
+        }
+        EventKind::KeyAdded => {
+            let eddsa = SigningAlgorithm::EdDsa;
+            app.replica_with(|config| config.keys.signing_algorithm = eddsa)
+                .await;
+            BY_NOBODY
+        }
+    }
+}
+
+// AUD-03
+#[actix_web::test]
+async fn every_kind_of_event_is_written_once_with_all_there_is_to_say() {
+    for kind in EventKind::ALL {
+        let app = TestApp::start().await;
+        let ann = app.sign_up("ann@example.com").await;
+        let before = app.ids_of(*kind).await;
+        let expected = cause(*kind, &app, ann).await;
+        let rows = app.rows_of(*kind).await;
+        let new: Vec<&Value> = rows
+            .iter()
+            .filter(|row| !before.contains(&row["id"]))
+            .collect();
+        let [row] = new.as_slice() else {
+            panic!("{kind:?}: {new:?}");
+        };
+        let written = Written {
+            user: !row["user_id"].is_null(),
+            session: !row["session_id"].is_null(),
+            client: row["ip_address"] == "127.0.0.1"
+                && row["user_agent"] == AGENT
+                && row["request_id"] == REQUEST,
+        };
+        assert_eq!(written, expected, "{kind:?}: {row}");
+        let nothing = ["ip_address", "user_agent", "request_id"];
+        assert!(
+            expected.client || nothing.iter().all(|name| row[*name].is_null()),
+            "{row}"
+        );
+        assert_eq!(row["outcome"], kind.outcome());
+    }
+}
+
+#[actix_web::test]
+async fn a_password_tried_at_no_account_is_nobodys_event() {
+    let app = TestApp::start().await;
+    log_in(&app, PASSWORD).await.is(401);
+    let row = app.rows_of(EventKind::LoginFailed).await.remove(0);
+    assert!(row["user_id"].is_null() && row["session_id"].is_null());
+    assert_eq!(row["request_id"], REQUEST);
+}
+
+#[actix_web::test]
+async fn a_login_that_is_overtaken_is_refused_with_a_trace() {
+    for (change, user_remains) in [
+        (
+            "update users set credential_version = credential_version + 1",
+            true,
+        ),
+        ("delete from users", false),
+    ] {
+        let app = TestApp::start().await;
+        app.sign_up("ann@example.com").await;
+        let mut tx = app.sql.begin().await.unwrap();
+        sqlx::raw_sql(change).execute(&mut *tx).await.unwrap();
+        let change = async {
+            app.somebody_waits().await;
+            tx.commit().await.unwrap();
+        };
+        let (answer, ()) = join(log_in(&app, PASSWORD), change).await;
+        answer.refused(401, "invalid_credentials");
+        let [row] = app
+            .rows_of(EventKind::LoginRefused)
+            .await
+            .try_into()
+            .unwrap();
+        assert_eq!(row["user_id"].is_string(), user_remains);
+        assert_eq!(row["request_id"], REQUEST);
+    }
+}
+
+#[actix_web::test]
+async fn a_first_ring_is_no_event() {
+    let app = TestApp::start().await;
+    app.replica().await;
+    assert_eq!(app.events().await, [""; 0]);
+}
+
+/// Everything that is refused, or changes nothing.
+async fn nothing_new(app: &TestApp, ended: &Person<'_>, ann: &Person<'_>) {
+    for token in [
+        "",
+        "garbage",
+        "kwr_",
+        &ann.access_token,
+        &ended.refresh_token,
+    ] {
+        refresh(app, token)
+            .await
+            .refused(401, "refresh_token_invalid");
+        let body = json!({ "refresh_token": token });
+        post(app, "/v1/auth/logout", body).await.is(204);
+    }
+    ended.me().await.refused(401, "session_ended");
+    ended.log_out().await.is(204);
+    ended
+        .call(Method::DELETE, "/v1/me/sessions", None)
+        .await
+        .refused(401, "session_ended");
+    for body in [
+        json!({}),
+        json!({ "locale": "de" }),
+        json!({ "username": null }),
+    ] {
+        ann.change(body).await.is(200);
+    }
+    ann.change(json!({ "locale": "?" })).await.is(422);
+    ann.call(Method::DELETE, "/v1/me/sessions/others", None)
+        .await
+        .is(200);
+    let path = format!("/v1/me/sessions/{}", ended.session_id);
+    ann.call(Method::DELETE, &path, None).await.is(404);
+    log_in(app, WRONG).await.refused(429, "too_many_attempts");
+    ann.delete(WRONG).await.refused(429, "too_many_attempts");
+    let taken = json!({ "email": "ann@example.com", "password": PASSWORD });
+    post(app, "/v1/auth/signup", taken)
+        .await
+        .refused(409, "email_taken");
+}
+
+#[actix_web::test]
+async fn a_flood_of_what_changes_nothing_writes_nothing() {
+    let app = TestApp::guarded().await;
+    let ann = app.sign_up("ann@example.com").await;
+    let ended = ann.log_in_again().await;
+    ended.log_out().await.is(204);
+    ann.change(json!({ "locale": "de" })).await.is(200);
+    for _ in 0..5 {
+        log_in(&app, WRONG).await.is(401);
+        ann.delete(WRONG).await.refused(403, "wrong_password");
+    }
+    let before = app.events().await;
+    for _ in 0..10 {
+        nothing_new(&app, &ended, &ann).await;
+    }
+    assert_eq!(app.events().await, before);
+}
+
+impl TestApp {
+    /// The events of a kind, with all that is written of them.
+    async fn rows_of(&self, kind: EventKind) -> Vec<Value> {
+        let all = "select coalesce(json_agg(e order by id), '[]')::text
+                   from (select *, host(ip_address) as ip_address from security_events) e";
+        let rows = self.json(all).await;
+        let mut rows = rows.as_array().unwrap().clone();
+        rows.retain(|row| row["event"] == kind.as_str());
+        rows
+    }
+
+    async fn ids_of(&self, kind: EventKind) -> Vec<Value> {
+        let rows = self.rows_of(kind).await;
+        rows.into_iter().map(|row| row["id"].clone()).collect()
+    }
+}
