@@ -1,7 +1,6 @@
 //! Every kind of event: what causes it, and what is written of it; and what causes none.
 
 use chrono::TimeDelta;
-use futures_util::future::join;
 use keyward::config::SigningAlgorithm;
 use keyward::domain::EventKind;
 use reqwest::Method;
@@ -207,35 +206,6 @@ async fn a_password_tried_at_no_account_is_nobodys_event() {
     let row = app.rows_of(EventKind::LoginFailed).await.remove(0);
     assert!(row["user_id"].is_null() && row["session_id"].is_null());
     assert_eq!(row["request_id"], REQUEST);
-}
-
-#[actix_web::test]
-async fn a_login_that_is_overtaken_is_refused_with_a_trace() {
-    for (change, user_remains) in [
-        (
-            "update users set credential_version = credential_version + 1",
-            true,
-        ),
-        ("delete from users", false),
-    ] {
-        let app = TestApp::start().await;
-        app.sign_up("ann@example.com").await;
-        let mut tx = app.sql.begin().await.unwrap();
-        sqlx::raw_sql(change).execute(&mut *tx).await.unwrap();
-        let change = async {
-            app.somebody_waits().await;
-            tx.commit().await.unwrap();
-        };
-        let (answer, ()) = join(log_in(&app, PASSWORD), change).await;
-        answer.refused(401, "invalid_credentials");
-        let [row] = app
-            .rows_of(EventKind::LoginRefused)
-            .await
-            .try_into()
-            .unwrap();
-        assert_eq!(row["user_id"].is_string(), user_remains);
-        assert_eq!(row["request_id"], REQUEST);
-    }
 }
 
 #[actix_web::test]
