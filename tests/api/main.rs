@@ -44,6 +44,7 @@ mod refresh_statement;
 mod request_headers;
 mod routes;
 mod secrets_at_rest;
+mod security_event_flood;
 mod security_event_kinds;
 mod security_events;
 mod serving_role;

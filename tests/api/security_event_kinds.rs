@@ -1,4 +1,4 @@
-//! Every kind of event: what causes it, and what is written of it; and what causes none.
+//! Every kind of event: what causes it, and what is written of it.
 
 use chrono::TimeDelta;
 use keyward::config::SigningAlgorithm;
@@ -213,66 +213,6 @@ async fn a_first_ring_is_no_event() {
     let app = TestApp::start().await;
     app.replica().await;
     assert_eq!(app.events().await, [""; 0]);
-}
-
-/// Everything that is refused, or changes nothing.
-async fn nothing_new(app: &TestApp, ended: &Person<'_>, ann: &Person<'_>) {
-    for token in [
-        "",
-        "garbage",
-        "kwr_",
-        &ann.access_token,
-        &ended.refresh_token,
-    ] {
-        refresh(app, token)
-            .await
-            .refused(401, "refresh_token_invalid");
-        let body = json!({ "refresh_token": token });
-        post(app, "/v1/auth/logout", body).await.is(204);
-    }
-    ended.me().await.refused(401, "session_ended");
-    ended.log_out().await.is(204);
-    ended
-        .call(Method::DELETE, "/v1/me/sessions", None)
-        .await
-        .refused(401, "session_ended");
-    for body in [
-        json!({}),
-        json!({ "locale": "de" }),
-        json!({ "username": null }),
-    ] {
-        ann.change(body).await.is(200);
-    }
-    ann.change(json!({ "locale": "?" })).await.is(422);
-    ann.call(Method::DELETE, "/v1/me/sessions/others", None)
-        .await
-        .is(200);
-    let path = format!("/v1/me/sessions/{}", ended.session_id);
-    ann.call(Method::DELETE, &path, None).await.is(404);
-    log_in(app, WRONG).await.refused(429, "too_many_attempts");
-    ann.delete(WRONG).await.refused(429, "too_many_attempts");
-    let taken = json!({ "email": "ann@example.com", "password": PASSWORD });
-    post(app, "/v1/auth/signup", taken)
-        .await
-        .refused(409, "email_taken");
-}
-
-#[actix_web::test]
-async fn a_flood_of_what_changes_nothing_writes_nothing() {
-    let app = TestApp::guarded().await;
-    let ann = app.sign_up("ann@example.com").await;
-    let ended = ann.log_in_again().await;
-    ended.log_out().await.is(204);
-    ann.change(json!({ "locale": "de" })).await.is(200);
-    for _ in 0..5 {
-        log_in(&app, WRONG).await.is(401);
-        ann.delete(WRONG).await.refused(403, "wrong_password");
-    }
-    let before = app.events().await;
-    for _ in 0..10 {
-        nothing_new(&app, &ended, &ann).await;
-    }
-    assert_eq!(app.events().await, before);
 }
 
 impl TestApp {
