@@ -14,8 +14,8 @@ use crate::http::{CookieRules, Surroundings};
 use crate::master_key_file;
 use crate::repositories::{Db, SchemaState};
 use crate::services::{
-    Accounts, Error, Ground, Health, Keys, Login, Passwords, Refresh, Seams, Services,
-    SessionLimits, Sessions, Throttle, TwoFactor,
+    Accounts, Error, Ground, Health, Keys, Login, Passwords, Refresh, Seams, SecurityEvents,
+    Services, SessionLimits, Sessions, Throttle, TwoFactor,
 };
 
 /// Everything a server needs.
@@ -46,7 +46,7 @@ impl App {
         seams: Seams,
     ) -> anyhow::Result<Self> {
         let db = Db::new(database.url.expose_secret(), config.database.pool)?;
-        prepare(&db, config.database.migrate_on_start).await?;
+        prepare(&db, config).await?;
         let masters = master_keys(config, database, &db, &seams).await?;
         let algorithm = config.keys.signing_algorithm;
         let keys = Keys::open(db.clone(), masters, algorithm, seams.clone()).await;
@@ -76,18 +76,33 @@ impl App {
     }
 }
 
-/// Brings the schema up to date, or makes sure that it is.
-async fn prepare(db: &Db, may_migrate: bool) -> anyhow::Result<()> {
-    if may_migrate {
-        return db
-            .migrate()
-            .await
-            .context("DATABASE_URL: the database cannot be reached or migrated");
+/// Brings the schema up to date, and does nothing else: what a database's owner does before somebody with fewer rights
+/// serves.
+pub async fn migrate(config: &Config, url: &secrecy::SecretString) -> anyhow::Result<()> {
+    let db = Db::new(url.expose_secret(), 1)?;
+    bring_up_to_date(&db, config).await?;
+    db.close().await;
+    Ok(())
+}
+
+async fn bring_up_to_date(db: &Db, config: &Config) -> anyhow::Result<()> {
+    let migrated = db.migrate().await;
+    migrated.context("DATABASE_URL: the database cannot be reached or migrated")?;
+    let retained = SecurityEvents::retain(db, config.events.retention).await;
+    retained
+        .map_err(fault)
+        .context("the retention of security events could not be set")
+}
+
+/// Brings the schema up to date where it may, or makes sure that it is.
+async fn prepare(db: &Db, config: &Config) -> anyhow::Result<()> {
+    if config.database.migrate_on_start {
+        return bring_up_to_date(db, config).await;
     }
     let state = db.conn().await?.health().schema().await?;
     anyhow::ensure!(
         state == SchemaState::Current,
-        "the database's schema is older than this release, or missing: start once with KEYWARD_MIGRATE_ON_START=true"
+        "the database's schema is older than this release, or missing: run `keyward migrate` as its owner"
     );
     Ok(())
 }
@@ -119,26 +134,23 @@ fn wire(config: &Config, ground: &Ground) -> Services {
     let sessions = Arc::new(sessions);
     let throttle = Throttle::new(db(), keys(), seams(), config.throttle.enabled);
     let throttle = Arc::new(throttle);
+    let (door, guard) = (|| sessions.clone(), || throttle.clone());
     let policy = policy(&config.passwords);
-    let passwords = Passwords::new(ground, throttle.clone(), sessions.clone(), policy);
+    let passwords = Passwords::new(ground, guard(), door(), policy);
     let passwords = Arc::new(passwords);
     let service_name = config.two_factor.service_name.clone();
-    let two_factor = TwoFactor::new(
-        ground,
-        throttle.clone(),
-        passwords.clone(),
-        sessions.clone(),
-        service_name,
-    );
+    let two_factor = TwoFactor::new(ground, guard(), passwords.clone(), door(), service_name);
     let two_factor = Arc::new(two_factor);
+    let (proof, retention) = (two_factor.clone(), config.events.retention);
     Services {
-        accounts: Accounts::new(ground, two_factor.clone(), sessions.clone(), policy).into(),
-        login: Login::new(ground, throttle.clone(), sessions.clone()).into(),
+        accounts: Accounts::new(ground, proof, guard(), door(), policy).into(),
+        login: Login::new(ground, guard(), door()).into(),
+        refresh: Refresh::new(db(), keys(), door(), guard(), refresh, seams()).into(),
+        security_events: SecurityEvents::new(db(), retention, seams()).into(),
+        health: Health::new(db(), seams()).into(),
         passwords,
         two_factor,
         throttle,
-        refresh: Refresh::new(db(), keys(), sessions.clone(), refresh, seams()).into(),
-        health: Health::new(db(), seams()).into(),
         sessions,
         keys: keys(),
     }

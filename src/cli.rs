@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 use secrecy::SecretString;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::app::{App, Database};
+use crate::app::{self, App, Database};
 use crate::config::{Config, Embedded, Profile, Source};
 use crate::crypto::{OsEntropy, install_provider};
 use crate::domain::{Entropy, SystemClock};
@@ -35,6 +35,8 @@ struct Cli {
 enum Command {
     /// Run the service. Also what happens with no command.
     Serve,
+    /// Bring the database's schema up to date, as its owner, and do nothing else.
+    Migrate,
 }
 
 /// Runs the command line and gives the exit code: 0 after an orderly stop, 1 after a failure.
@@ -42,6 +44,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(),
+        Command::Migrate => migrate(),
     };
     outcome.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
 }
@@ -52,10 +55,36 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn serve() -> anyhow::Result<()> {
+fn configured() -> anyhow::Result<Config> {
     let config = Config::from_env().map_err(|problems| anyhow!("not configured\n{problems}"))?;
     telemetry::start(&config.log)?;
     install_provider();
+    Ok(config)
+}
+
+fn migrate() -> anyhow::Result<()> {
+    let config = configured()?;
+    let migrate = |url: &SecretString| {
+        actix_web::rt::System::new().block_on(app::migrate(&config, url))?;
+        tracing::info!("the schema is up to date");
+        Ok(())
+    };
+    match &config.database.source {
+        Source::External(url) => migrate(url),
+        Source::Embedded(embedded) => {
+            let postgres = start_postgres(embedded)?;
+            let migrated = migrate(&SecretString::from(postgres.database_url().to_owned()));
+            postgres.stop().and(migrated)
+        }
+    }
+}
+
+fn start_postgres(embedded: &Embedded) -> anyhow::Result<EmbeddedPostgres> {
+    EmbeddedPostgres::start(&settings(embedded), &|| new_password(&OsEntropy))
+}
+
+fn serve() -> anyhow::Result<()> {
+    let config = configured()?;
     // Taken first, so that a second instance fails before it touches anything.
     let listeners = Listeners::bind(&config)?;
     match &config.database.source {
@@ -67,8 +96,7 @@ fn serve() -> anyhow::Result<()> {
             run(&config, &database, listeners, std::future::pending())
         }
         Source::Embedded(embedded) => {
-            let new_password = || new_password(&OsEntropy);
-            let postgres = EmbeddedPostgres::start(&settings(embedded), &new_password)?;
+            let postgres = start_postgres(embedded)?;
             let url = SecretString::from(postgres.database_url().to_owned());
             let database = Database {
                 url: &url,

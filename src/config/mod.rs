@@ -8,6 +8,7 @@ mod browser;
 mod database;
 mod dotenv;
 mod env;
+mod events;
 mod http;
 mod keys;
 mod log;
@@ -22,6 +23,7 @@ mod two_factor;
 pub use browser::{Browser, SameSite};
 pub use database::{Database, Embedded, Source};
 pub use env::Problems;
+pub use events::Events;
 pub use http::Http;
 use http::Listeners;
 pub use keys::{Keys, Master, SigningAlgorithm};
@@ -57,6 +59,8 @@ pub struct Config {
     pub throttle: Throttle,
     /// What authenticator apps are told.
     pub two_factor: TwoFactor,
+    /// How long security events are kept.
+    pub events: Events,
     /// What is logged, and how it looks.
     pub log: Log,
 }
@@ -93,6 +97,7 @@ impl Config {
         let passwords = Passwords::read(env);
         let throttle = Throttle::read(env, profile);
         let two_factor = TwoFactor::read(env);
+        let events = Events::read(env);
         let log = Log::read(env, profile);
         Some(Self {
             profile,
@@ -104,6 +109,7 @@ impl Config {
             passwords: passwords?,
             throttle: throttle?,
             two_factor: two_factor?,
+            events: events?,
             log: log?,
         })
     }

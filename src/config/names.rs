@@ -1,7 +1,7 @@
 //! The one list of names that Keyward reads, and what is done about any other. It must not read a
 //! value.
 
-use super::{browser, database, http, keys, log, passwords, throttle, tokens, two_factor};
+use super::{browser, database, events, http, keys, log, passwords, throttle, tokens, two_factor};
 
 /// What containers and the tests put beside our own names: exact ones, and beginnings.
 const FOREIGN: [&str; 2] = ["KEYWARD_SERVICE_HOST", "KEYWARD_PORT"];
@@ -88,6 +88,7 @@ pub const NAMES: &[Name] = &[
     passwords::HASH_QUEUE_TIMEOUT,
     throttle::LOGIN,
     two_factor::SERVICE_NAME,
+    events::RETENTION,
     log::FORMAT,
     log::FILTER,
 ];

@@ -6,6 +6,8 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
+use chrono::TimeDelta;
+
 const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
 
 /// A whole number within `range`.
@@ -45,6 +47,14 @@ pub(super) fn duration(
                     "must be from {least} to {most}, written as a whole number and s, m, h or d"
                 )
             })
+    }
+}
+
+/// The same, as what times are reckoned with.
+pub(super) fn time(seconds: RangeInclusive<u64>) -> impl FnOnce(&str) -> Result<TimeDelta, String> {
+    move |text| {
+        let duration = duration(seconds)(text)?;
+        TimeDelta::from_std(duration).map_err(|error| error.to_string())
     }
 }
 

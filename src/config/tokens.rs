@@ -1,12 +1,10 @@
 //! What tokens say and how long they live. It must not make a token or tell the time.
 
-use std::ops::RangeInclusive;
-
 use chrono::TimeDelta;
 
 use super::env::Env;
 use super::names::Name;
-use super::parse;
+use super::parse::{self, time};
 
 pub(super) const AUDIENCE: Name = Name::plain(
     "KEYWARD_AUDIENCE",
@@ -133,13 +131,6 @@ fn audience_entry(text: &str) -> Result<String, String> {
         return Err("must be a name or URL without blanks".to_owned());
     }
     Ok(text.to_owned())
-}
-
-fn time(seconds: RangeInclusive<u64>) -> impl FnOnce(&str) -> Result<TimeDelta, String> {
-    move |text| {
-        let duration = parse::duration(seconds)(text)?;
-        TimeDelta::from_std(duration).map_err(|error| error.to_string())
-    }
 }
 
 #[cfg(test)]

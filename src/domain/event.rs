@@ -1,5 +1,7 @@
 //! Security events: what changed an account or a session, or tried to in a way that left a mark.
 
+use std::net::IpAddr;
+
 use chrono::{DateTime, Utc};
 
 use super::{ClientInfo, EventId, SessionId, UserId};
@@ -38,8 +40,10 @@ events! {
     PasswordChanged = "password_changed", "success";
     /// A login was completed.
     LoggedIn = "logged_in", "success";
-    /// A login failed: a wrong password, or a disabled account. Without a user where there is no such account.
+    /// A login failed: a wrong password. Without a user where there is no such account.
     LoginFailed = "login_failed", "failure";
+    /// The password was right, and the account was disabled, or changed before the login was complete.
+    LoginRefused = "login_refused", "failure";
     /// A wrong password was given inside a session.
     PasswordRefused = "password_refused", "failure";
     /// A password was right, and the second factor was asked for.
@@ -70,6 +74,8 @@ events! {
     RefreshRetriedLate = "refresh_retried_late", "success";
     /// A refresh token that had been replaced was shown again: the session was ended.
     RefreshTokenReused = "refresh_token_reused", "failure";
+    /// A key was added to a ring that had keys already. Without a user.
+    KeyAdded = "key_added", "success";
 }
 
 /// One event, written in the transaction it describes.
@@ -87,4 +93,23 @@ pub struct Event<'a> {
     pub client: &'a ClientInfo,
     /// When.
     pub at: DateTime<Utc>,
+}
+
+/// An event that was written, as its owner may see it.
+#[derive(Debug, Clone)]
+pub struct PastEvent {
+    /// Its own id.
+    pub id: EventId,
+    /// What happened: the word of an `EventKind`, perhaps one of a newer release.
+    pub event: String,
+    /// `success` or `failure`.
+    pub outcome: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// From where.
+    pub ip: Option<IpAddr>,
+    /// With which program.
+    pub user_agent: Option<String>,
+    /// In which session.
+    pub session_id: Option<SessionId>,
 }

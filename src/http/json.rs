@@ -39,7 +39,7 @@ fn token(segment: &Segment) -> String {
     }
 }
 
-fn escaped(key: &str) -> String {
+pub(super) fn escaped(key: &str) -> String {
     format!("/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 

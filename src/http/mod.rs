@@ -5,6 +5,7 @@ mod extractors;
 mod handlers;
 mod json;
 mod middleware;
+mod page;
 mod problem;
 mod routes;
 mod views;

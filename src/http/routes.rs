@@ -7,7 +7,8 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 
 use super::handlers::{
-    accounts, contract, health, keys, login, passwords, refresh, sessions, two_factor,
+    accounts, contract, health, keys, login, passwords, refresh, security_events, sessions,
+    two_factor,
 };
 use super::middleware::preflight;
 use super::problem::Problem;
@@ -50,6 +51,7 @@ routes! {
     "/v1/me/sessions" { GET => sessions::list, DELETE => sessions::end_all }
     "/v1/me/sessions/others" { DELETE => sessions::end_others }
     "/v1/me/sessions/{id}" { DELETE => sessions::end_one }
+    "/v1/me/security-events" { GET => security_events::list }
     "/v1/me/2fa" { GET => two_factor::show }
     "/v1/me/2fa/enable" { POST => two_factor::enable }
     "/v1/me/2fa/verify" { POST => two_factor::verify }

@@ -1,4 +1,4 @@
-//! What callers see of users and sessions. No hash, no digest, nothing that could be replayed.
+//! What callers see of users, sessions and security events. No hash, no digest, nothing that could be replayed.
 
 use std::net::IpAddr;
 
@@ -7,7 +7,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
 use super::problem::Problem;
-use crate::domain::{AuthMethod, BackupCode, Device, Session, SessionId, Transport, User, UserId};
+use crate::domain::{
+    AuthMethod, BackupCode, Device, EventId, PastEvent, Session, SessionId, Transport, User, UserId,
+};
 use crate::services::{Authenticated, Challenge, Enrolment, Error, TwoFactorState};
 
 #[derive(Serialize)]
@@ -72,6 +74,31 @@ impl SessionView {
                 .into_iter()
                 .map(AuthMethod::as_str)
                 .collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct EventView {
+    id: EventId,
+    event: String,
+    outcome: String,
+    created_at: DateTime<Utc>,
+    ip_address: Option<IpAddr>,
+    user_agent: Option<String>,
+    session_id: Option<SessionId>,
+}
+
+impl From<PastEvent> for EventView {
+    fn from(event: PastEvent) -> Self {
+        Self {
+            id: event.id,
+            event: event.event,
+            outcome: event.outcome,
+            created_at: event.at,
+            ip_address: event.ip,
+            user_agent: event.user_agent,
+            session_id: event.session_id,
         }
     }
 }

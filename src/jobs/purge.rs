@@ -12,6 +12,7 @@ pub(super) async fn run(services: Services) {
         report("sessions", services.sessions.purge().await);
         report("login challenges", services.login.purge().await);
         report("throttles", services.throttle.purge().await);
+        report("security_events", services.security_events.purge().await);
     }
 }
 

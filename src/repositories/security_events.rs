@@ -1,10 +1,36 @@
 //! The security events: rows are added in the transaction they describe, and never changed.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use ipnet::IpNet;
 use uuid::Uuid;
 
 use super::{Conn, DbError};
-use crate::domain::{Event, EventId, SessionId, UserId};
+use crate::domain::{Event, EventId, Page, PastEvent, SessionId, UserId};
+
+/// One row of a person's events.
+struct Row {
+    id: Uuid,
+    event: String,
+    outcome: String,
+    created_at: DateTime<Utc>,
+    ip_address: Option<IpNet>,
+    user_agent: Option<String>,
+    session_id: Option<Uuid>,
+}
+
+impl From<Row> for PastEvent {
+    fn from(row: Row) -> Self {
+        Self {
+            id: row.id.into(),
+            event: row.event,
+            outcome: row.outcome,
+            at: row.created_at,
+            ip: row.ip_address.map(|net| net.addr()),
+            user_agent: row.user_agent,
+            session_id: row.session_id.map(Into::into),
+        }
+    }
+}
 
 /// Statements on `security_events`.
 pub struct SecurityEvents<'c>(pub(super) &'c mut Conn);
@@ -16,7 +42,7 @@ impl SecurityEvents<'_> {
         let statement = sqlx::query!(
             "insert into security_events
                  (id, user_id, session_id, event, outcome, created_at, ip_address, user_agent, request_id)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+             values ($1, $2, $3, $4, $5, $6, $7, $8, nullif($9, ''))",
             event.id.uuid(),
             event.user_id.map(UserId::uuid),
             event.session_id.map(SessionId::uuid),
@@ -56,6 +82,45 @@ impl SecurityEvents<'_> {
             like.client.ip.map(IpNet::from) as Option<IpNet>,
             like.client.user_agent,
             like.client.request_id,
+        );
+        bound.run(statement.execute(connection)).await?;
+        Ok(())
+    }
+
+    /// A page of a person's events, newest first.
+    pub async fn of_user(self, user_id: UserId, page: Page) -> Result<Vec<PastEvent>, DbError> {
+        let (connection, bound) = self.0.statement()?;
+        let statement = sqlx::query_as!(
+            Row,
+            r#"select id, event, outcome, created_at, ip_address as "ip_address?: ipnet::IpNet", user_agent, session_id
+               from security_events where user_id = $1 and id < $2 order by id desc limit $3"#,
+            user_id.uuid(),
+            page.after.unwrap_or(Uuid::max()),
+            page.to_read(),
+        );
+        let rows = bound.run(statement.fetch_all(connection)).await?;
+        Ok(rows.into_iter().map(Into::into).collect())
+    }
+
+    /// Deletes some of what happened before, as far as the database's own retention allows; how many.
+    pub async fn purge(self, before: DateTime<Utc>, most: i32) -> Result<u64, DbError> {
+        let (connection, bound) = self.0.statement()?;
+        let statement = sqlx::query_scalar!(
+            r#"select purge_security_events($1, $2) as "purged!""#,
+            before,
+            most,
+        );
+        let purged = bound.run(statement.fetch_one(connection)).await?;
+        Ok(purged.unsigned_abs())
+    }
+
+    /// Sets the database's own retention. Only the owner may.
+    pub async fn retain(self, retention: TimeDelta) -> Result<(), DbError> {
+        let (connection, bound) = self.0.statement()?;
+        let statement = sqlx::query!(
+            "insert into event_retention as r (keep) values (make_interval(secs => $1))
+             on conflict (id) do update set keep = excluded.keep where r.keep <> excluded.keep",
+            retention.as_seconds_f64(),
         );
         bound.run(statement.execute(connection)).await?;
         Ok(())

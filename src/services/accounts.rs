@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use super::sessions::Opening;
-use super::{Authenticated, Caller, Error, Ground, Proofs, Result, Seams, Sessions, TwoFactor};
+use super::{
+    Authenticated, Caller, Error, Ground, Proofs, Result, Seams, Sessions, Throttle, TwoFactor,
+};
 use crate::crypto::PasswordHasher;
 use crate::domain::{
-    AuthMethod, ClientInfo, Code, EventKind, NewAccount, PasswordPolicy, ProfileChange, Proof,
-    Proven, SignUpForm, Transport, User, UserId,
+    AuthMethod, ClientInfo, Code, EventKind, Flow, NewAccount, PasswordPolicy, ProfileChange,
+    Proof, Proven, SignUpForm, Transport, User, UserId,
 };
 use crate::repositories::{Db, DbError, NewUser, Tx};
 
@@ -19,6 +21,7 @@ pub struct Accounts {
     db: Db,
     hasher: PasswordHasher,
     two_factor: Arc<TwoFactor>,
+    throttle: Arc<Throttle>,
     policy: PasswordPolicy,
     sessions: Arc<Sessions>,
     seams: Seams,
@@ -29,6 +32,7 @@ impl Accounts {
     pub fn new(
         ground: &Ground,
         two_factor: Arc<TwoFactor>,
+        throttle: Arc<Throttle>,
         sessions: Arc<Sessions>,
         policy: PasswordPolicy,
     ) -> Self {
@@ -39,6 +43,7 @@ impl Accounts {
             db,
             hasher,
             two_factor,
+            throttle,
             policy,
             sessions,
             seams,
@@ -54,6 +59,7 @@ impl Accounts {
         replaces: Option<&str>,
         client: &ClientInfo,
     ) -> Result<Authenticated> {
+        self.throttle.pass(Flow::SignUp, client)?;
         let policy = self.policy;
         let account = self
             .hasher
@@ -63,23 +69,21 @@ impl Accounts {
         let password_hash = self.hasher.hash(account.password.clone(), salt).await?;
         let now = self.seams.clock.now();
         let id = UserId::new(now, &*self.seams.entropy);
+        let proof = Proof {
+            user_id: id,
+            credential_version: FIRST_VERSION,
+            methods: vec![AuthMethod::Password],
+        };
         let user = NewUser {
             id,
             account: &account,
             password_hash: &password_hash,
             now,
         };
-        let methods = vec![AuthMethod::Password];
-        let proof = Proof {
-            user_id: id,
-            credential_version: FIRST_VERSION,
-            methods,
-        };
         let mut tx = self.db.begin().await?;
         tx.users().add(&user).await.map_err(taken)?;
-        let event = self
-            .seams
-            .event(EventKind::AccountCreated, Some(id), None, client, now);
+        let kind = EventKind::AccountCreated;
+        let event = self.seams.event(kind, Some(id), None, client, now);
         tx.security_events().add(&event).await?;
         let opening = Opening {
             proof: &proof,

@@ -7,6 +7,7 @@ use arc_swap::{ArcSwap, Guard};
 use super::{Result, Seams};
 use crate::config::{MasterKey, SigningAlgorithm};
 use crate::crypto::{KeyRing, PublicKey};
+use crate::domain::{ClientInfo, EventKind};
 use crate::repositories::Db;
 
 /// Holds the ring.
@@ -35,9 +36,14 @@ impl Keys {
         let mut sealed = tx.keys().list().await?;
         let ring = KeyRing::open(&sealed, &masters)?;
         if let Some(master) = masters.first() {
-            let now = seams.clock.now();
+            let (now, nobody) = (seams.clock.now(), ClientInfo::default());
+            let is_first = sealed.is_empty();
             for key in ring.missing(algorithm, master, now, &*seams.entropy)? {
                 tx.keys().add(&key).await?;
+                if !is_first {
+                    let event = seams.event(EventKind::KeyAdded, None, None, &nobody, now);
+                    tx.security_events().add(&event).await?;
+                }
                 sealed.push(key);
             }
         }

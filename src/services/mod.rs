@@ -6,11 +6,13 @@
 mod accounts;
 mod codes;
 mod error;
+mod flow;
 mod health;
 mod keys;
 mod login;
 mod passwords;
 mod refresh;
+mod security_events;
 mod sessions;
 mod throttle;
 mod two_factor;
@@ -31,6 +33,7 @@ pub use keys::Keys;
 pub use login::{Challenge, LogIn, LoggedIn, Login, SecondStep};
 pub use passwords::{PasswordChange, Passwords};
 pub use refresh::Refresh;
+pub use security_events::SecurityEvents;
 pub use sessions::{Authenticated, Caller, ListedSession, LogOut, SessionLimits, Sessions};
 pub use throttle::Throttle;
 pub use two_factor::{Enrolment, Proofs, TwoFactor, TwoFactorState};
@@ -105,6 +108,8 @@ pub struct Services {
     pub throttle: Arc<Throttle>,
     /// Refreshing.
     pub refresh: Arc<Refresh>,
+    /// What happened to accounts and sessions.
+    pub security_events: Arc<SecurityEvents>,
     /// Sessions: opening, authenticating, ending.
     pub sessions: Arc<Sessions>,
     /// The key ring.

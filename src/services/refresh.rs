@@ -6,11 +6,11 @@ use chrono::{DateTime, Utc};
 
 use super::error::refuse_and_keep;
 use super::sessions::Cause;
-use super::{Authenticated, Keys, Result, Seams, Sessions};
+use super::{Authenticated, Keys, Result, Seams, Sessions, Throttle};
 use crate::crypto::RefreshToken;
 use crate::domain::{
-    ClientInfo, Code, EndReason, EventKind, RefreshRules, Refusal, ShownToken, Transport, Verdict,
-    judge,
+    ClientInfo, Code, EndReason, EventKind, Flow, RefreshRules, Refusal, ShownToken, Transport,
+    Verdict, judge,
 };
 use crate::repositories::{Db, Rotation, SignedIn};
 
@@ -22,6 +22,7 @@ pub struct Refresh {
     db: Db,
     keys: Arc<Keys>,
     sessions: Arc<Sessions>,
+    throttle: Arc<Throttle>,
     rules: RefreshRules,
     seams: Seams,
 }
@@ -40,6 +41,7 @@ impl Refresh {
         db: Db,
         keys: Arc<Keys>,
         sessions: Arc<Sessions>,
+        throttle: Arc<Throttle>,
         rules: RefreshRules,
         seams: Seams,
     ) -> Self {
@@ -47,6 +49,7 @@ impl Refresh {
             db,
             keys,
             sessions,
+            throttle,
             rules,
             seams,
         }
@@ -59,6 +62,7 @@ impl Refresh {
         transport: Transport,
         client: &ClientInfo,
     ) -> Result<Authenticated> {
+        self.throttle.pass(Flow::Refresh, client)?;
         let now = self.seams.clock.now();
         let token =
             RefreshToken::parse(shown, &self.keys.ring()).ok_or(Code::RefreshTokenInvalid)?;

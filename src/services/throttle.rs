@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::flow::Flows;
 use super::{Keys, Result, Seams};
 use crate::crypto::throttle_subject;
-use crate::domain::{DeviceId, Identifier, Limit, Refusal, UserId};
+use crate::domain::{ClientInfo, DeviceId, Flow, Identifier, Limit, Refusal, UserId};
 use crate::repositories::{Db, Subject, Tries, Tx};
 
 /// After how long with no try a counter is forgotten. Longer than any wait.
@@ -16,10 +17,11 @@ const FORGOTTEN: TimeDelta = TimeDelta::hours(24);
 /// Rows that one statement purges.
 const BATCH: i64 = 500;
 
-/// Counts guesses.
+/// Counts guesses, and limits how fast requests come.
 pub struct Throttle {
     db: Db,
     keys: Arc<Keys>,
+    flows: Flows,
     seams: Seams,
     enabled: bool,
 }
@@ -74,9 +76,19 @@ impl Throttle {
         Self {
             db,
             keys,
+            flows: Flows::default(),
             seams,
             enabled,
         }
+    }
+
+    /// Lets a request of this kind pass, or refuses it where too many came from its source. It costs nothing, so a use
+    /// case asks it first.
+    pub(super) fn pass(&self, flow: Flow, client: &ClientInfo) -> Result<()> {
+        if !self.enabled {
+            return Ok(());
+        }
+        self.flows.pass(flow, client, self.seams.clock.now())
     }
 
     /// Counts a try of each, in their order, or refuses. What is refused has counted nothing, and a flood of it writes
@@ -207,7 +219,7 @@ fn refusal(limit: Limit, tries: Option<Tries>, now: DateTime<Utc>) -> Refusal {
 }
 
 /// What one party holds of the address space: an IPv4 address, or the /64 of an IPv6 one.
-fn network(ip: IpAddr) -> Vec<u8> {
+pub(super) fn network(ip: IpAddr) -> Vec<u8> {
     match ip.to_canonical() {
         IpAddr::V4(ip) => ip.octets().to_vec(),
         IpAddr::V6(ip) => ip.octets()[..8].to_vec(),

@@ -39,6 +39,7 @@ fn requests(ann: &Person<'_>) -> Vec<RequestBuilder> {
             &json!({ "current_password": PASSWORD, "new_password": "amber kettle window 31" }),
         ),
         me(Method::GET, "/v1/me/sessions"),
+        me(Method::GET, "/v1/me/security-events"),
         me(Method::DELETE, "/v1/me/sessions"),
         me(Method::DELETE, "/v1/me/sessions/others"),
         me(

@@ -95,6 +95,10 @@ async fn a_change_that_comes_between_password_and_session_wins() {
         let sessions = app.count("select count(*) from sessions").await;
         assert_eq!(sessions, i64::from(!gone), "{change}");
         let left = app.events().await.len();
-        assert_eq!(left, if gone { 0 } else { events }, "{change}");
+        assert_eq!(left, if gone { 1 } else { events + 1 }, "{change}");
+        let whose =
+            "select json_agg(user_id)::text from security_events where event = 'login_refused'";
+        let [user] = serde_json::from_value::<[Value; 1]>(app.json(whose).await).unwrap();
+        assert_eq!(user.is_null(), gone, "{change}");
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
-use keyward::domain::{Code, FieldCode};
+use keyward::domain::{Code, EventKind, FieldCode};
 use keyward::http::ROUTES;
 use reqwest::RequestBuilder;
 use serde_json::json;
@@ -57,6 +57,15 @@ fn the_codes_are_those_of_the_registry() {
     assert_eq!(
         field_codes.collect::<BTreeSet<_>>(),
         contract::field_error_codes()
+    );
+}
+
+#[test]
+fn the_security_events_are_those_of_the_registry() {
+    let words = EventKind::ALL.iter().map(|kind| kind.as_str().to_owned());
+    assert_eq!(
+        words.collect::<BTreeSet<_>>(),
+        contract::security_event_kinds()
     );
 }
 

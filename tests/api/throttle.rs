@@ -182,7 +182,7 @@ async fn a_disabled_account_is_asked_after_no_more_often_than_any_other() {
     app.log_in("ann@example.com", PASSWORD)
         .await
         .refused(429, "too_many_attempts");
-    assert_eq!(app.events_of("login_failed").await, 5);
+    assert_eq!(app.events_of("login_refused").await, 5);
 }
 
 // An address without tries of its own neither prolongs an account's wait nor leaves a row.

@@ -1,5 +1,7 @@
 //! What it refuses to start with, and how it says so; and a second replica beside the first.
 
+use std::process::Command;
+
 use rustix::process::{Pid, Signal};
 use sqlx::{Connection, PgConnection};
 
@@ -135,4 +137,43 @@ async fn a_schema_that_is_too_old_is_named() {
         command.env("KEYWARD_MIGRATE_ON_START", "false");
     });
     assert!(said.contains("schema is older than this release"), "{said}");
+}
+
+#[tokio::test]
+async fn the_owner_migrates_and_another_process_serves() {
+    let (owner, elsewhere) = (home(), home());
+    let first = Keyward::start(owner.path());
+    let mut database = PgConnection::connect(&first.database_url()).await.unwrap();
+    sqlx::raw_sql("create database new")
+        .execute(&mut database)
+        .await
+        .unwrap();
+    let mut url = url::Url::parse(&first.database_url()).unwrap();
+    url.set_path("new");
+    let on_new = |command: &mut Command| {
+        command
+            .env("DATABASE_URL", url.as_str())
+            .env("KEYWARD_MASTER_KEY", MASTER_KEY)
+            .env("KEYWARD_MIGRATE_ON_START", "false");
+    };
+    let said = refused(elsewhere.path(), on_new);
+    assert!(said.contains("keyward migrate"), "{said}");
+    // Twice: it may be repeated.
+    for _ in 0..2 {
+        let mut migrate = command(elsewhere.path());
+        on_new(&mut migrate);
+        assert!(migrate.arg("migrate").status().unwrap().success());
+    }
+    Keyward::start_with(elsewhere.path(), on_new)
+        .sign_up()
+        .await;
+}
+
+#[test]
+fn an_embedded_database_can_be_migrated_and_is_left_stopped() {
+    let home = home();
+    let migrated = command(home.path()).arg("migrate").status().unwrap();
+    assert!(migrated.success());
+    let postgres = home.path().join(".keyward/postgres");
+    assert!(postgres.join("PG_VERSION").exists() && !postgres.join("postmaster.pid").exists());
 }

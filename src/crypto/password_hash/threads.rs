@@ -15,7 +15,9 @@ use super::{HashError, Memory, failed};
 /// How long a thread waits with nothing to do.
 const IDLE: Duration = Duration::from_secs(10);
 
-type Job = Box<dyn FnOnce(&mut Memory) + Send>;
+type Job = Box<dyn FnOnce(&mut Memory) -> Answer + Send>;
+/// Tells the caller. Whoever hears it finds the turn given back.
+type Answer = Box<dyn FnOnce() + Send>;
 type Idle = Mutex<Vec<Thread>>;
 
 /// The way to a thread.
@@ -67,8 +69,11 @@ impl Threads {
         let thread = self.thread()?;
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |memory| {
-            // The caller may have gone away meanwhile.
-            let _ = answer.send(work(memory));
+            let done = work(memory);
+            Box::new(move || {
+                // The caller may have gone away meanwhile.
+                let _ = answer.send(done);
+            })
         });
         let tasks = thread.tasks.clone();
         tasks
@@ -100,11 +105,14 @@ fn serve(number: u64, queue: &Receiver<Task>, idle: &Weak<Idle>) {
         match queue.recv_timeout(IDLE) {
             Ok(Task { job, turn, thread }) => {
                 // A fault in one job must not end the thread; its caller sees the answer's channel close.
-                let _ = catch_unwind(AssertUnwindSafe(|| job(&mut memory)));
+                let answer = catch_unwind(AssertUnwindSafe(|| job(&mut memory)));
                 if let Some(idle) = idle.upgrade() {
                     lock(&idle).push(thread);
                 }
                 drop(turn);
+                if let Ok(answer) = answer {
+                    answer();
+                }
             }
             // The allocator gives the memory back only with the thread.
             Err(RecvTimeoutError::Timeout) if retires(number, idle) => return,

@@ -7,6 +7,7 @@ pub(super) mod keys;
 pub(super) mod login;
 pub(super) mod passwords;
 pub(super) mod refresh;
+pub(super) mod security_events;
 pub(super) mod sessions;
 pub(super) mod two_factor;
 

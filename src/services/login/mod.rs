@@ -10,11 +10,11 @@ pub use second_step::{Challenge, SecondStep};
 use super::codes::Codes;
 use super::sessions::Opening;
 use super::throttle::{Guess, Reservation};
-use super::{Authenticated, Ground, Keys, Result, Seams, Sessions, Throttle, note_alone};
+use super::{Authenticated, Error, Ground, Keys, Result, Seams, Sessions, Throttle, note_alone};
 use crate::crypto::PasswordHasher;
 use crate::domain::{
-    AuthMethod, ClientInfo, Code, Credentials, DeviceId, EventKind, Identifier, Password, Proof,
-    Transport,
+    AuthMethod, ClientInfo, Code, Credentials, DeviceId, EventKind, Flow, Identifier, Password,
+    Proof, Transport,
 };
 use crate::repositories::{Db, Tx};
 
@@ -81,9 +81,10 @@ impl Login {
         }
     }
 
-    /// Compares the password, and opens a session or asks for the second factor. An account that does not exist is counted alike, costs the same
-    /// work and gets the same answer as a wrong password.
+    /// Compares the password, and opens a session or asks for the second factor. An account that does not exist is counted
+    /// alike, costs the same work and gets the same answer as a wrong password.
     pub async fn log_in(&self, login: LogIn, client: &ClientInfo) -> Result<LoggedIn> {
+        self.throttle.pass(Flow::LogIn, client)?;
         let LogIn {
             who,
             password,
@@ -94,12 +95,28 @@ impl Login {
         let attempt = self.begin(&who, device_token.as_deref(), client).await?;
         let known = self.compare(&attempt, password.clone()).await?;
         let rehashed = self.rehashed(known, password).await;
-        if known.two_factor_enabled_at.is_some() {
-            return self
-                .ask_for_second_factor(&attempt, known, transport, rehashed)
-                .await;
+        let outcome = if known.two_factor_enabled_at.is_some() {
+            self.ask_for_second_factor(&attempt, known, transport, rehashed)
+                .await
+        } else {
+            self.open(&attempt, known, transport, replaces.as_deref(), rehashed)
+                .await
+        };
+        match outcome {
+            Err(error) => Err(self.overtaken(known, client, error).await?),
+            Ok(logged_in) => Ok(logged_in),
         }
-        let now = self.seams.clock.now();
+    }
+
+    /// Opens a session for a right password.
+    async fn open(
+        &self,
+        attempt: &Attempt<'_>,
+        known: &Credentials,
+        transport: Transport,
+        replaces: Option<&str>,
+        rehashed: Option<String>,
+    ) -> Result<LoggedIn> {
         let methods = vec![AuthMethod::Password];
         let proof = Proof {
             user_id: known.user_id,
@@ -110,9 +127,9 @@ impl Login {
             proof: &proof,
             device_id: attempt.device_id,
             transport,
-            replaces: replaces.as_deref(),
-            client,
-            now,
+            replaces,
+            client: attempt.client,
+            now: self.seams.clock.now(),
         };
         let mut tx = self.db.begin().await?;
         let opened = self.sessions.open(&mut tx, opening).await?;
@@ -168,19 +185,33 @@ impl Login {
         if let Some(known) = may_enter {
             return Ok(known);
         }
-        let right = compared?;
+        let (kind, code) = if compared? {
+            (EventKind::LoginRefused, Code::AccountDisabled)
+        } else {
+            (EventKind::LoginFailed, Code::InvalidCredentials)
+        };
         // The trace is durable before the answer. There is one also where there is no account: the work is the same, and
         // how many there can be is bounded by what is counted.
-        let (kind, user_id) = (EventKind::LoginFailed, known.map(|known| known.user_id));
+        let user_id = known.map(|known| known.user_id);
         let now = self.seams.clock.now();
         let event = self.seams.event(kind, user_id, None, attempt.client, now);
         note_alone(&self.db, event).await?;
-        Err(if right {
-            Code::AccountDisabled
-        } else {
-            Code::InvalidCredentials
+        Err(code.into())
+    }
+
+    /// A right password that came to nothing leaves a trace: the account has changed since it was compared.
+    async fn overtaken(
+        &self,
+        known: &Credentials,
+        client: &ClientInfo,
+        error: Error,
+    ) -> Result<Error> {
+        if matches!(error, Error::Refused(_)) {
+            let (kind, user_id) = (EventKind::LoginRefused, Some(known.user_id));
+            let now = self.seams.clock.now();
+            note_alone(&self.db, self.seams.event(kind, user_id, None, client, now)).await?;
         }
-        .into())
+        Ok(error)
     }
 
     /// The device, if its token is of this user and of these credentials.

@@ -6,8 +6,8 @@ use secrecy::SecretString;
 use super::{Attempt, LoggedIn, Login};
 use crate::crypto::ChallengeToken;
 use crate::domain::{
-    AuthMethod, ClientInfo, Code, Credentials, EventKind, LoginChallenge, Proof, SecondFactor,
-    Transport,
+    AuthMethod, ClientInfo, Code, Credentials, EventKind, Flow, LoginChallenge, Proof,
+    SecondFactor, Transport,
 };
 use crate::repositories::Tx;
 use crate::services::codes::{Codes, RightCode};
@@ -53,6 +53,7 @@ impl Login {
     /// Completes a login with the second factor. A challenge is good for so many tries, an account for so many wrong codes
     /// whatever the challenges, and a right code for one login.
     pub async fn complete(&self, step: SecondStep, client: &ClientInfo) -> Result<Authenticated> {
+        self.throttle.pass(Flow::LogIn, client)?;
         let answered = self.compare_code(&step, client).await?;
         let (challenge, replaces) = (&answered.challenge, step.replaces.as_deref());
         let mut tx = self.db.begin().await?;

@@ -54,14 +54,42 @@ impl TestDatabase {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
-        let command = format!("drop database if exists {} with (force)", self.name);
-        let dropped = std::thread::spawn(move || block_on(admin(&command))).join();
-        assert!(
-            dropped.is_ok() || std::thread::panicking(),
-            "{} was not dropped",
-            self.name
-        );
+        drop_now(&format!("database if exists {} with (force)", self.name));
     }
+}
+
+/// A role that may serve a database, and has to be dropped after it: roles belong to the whole server.
+pub(crate) struct ServingRole {
+    pub(crate) name: String,
+}
+
+impl ServingRole {
+    /// Made as the documentation says; the service finds the database as this role from now on.
+    pub(crate) async fn of(database: &mut TestDatabase) -> Self {
+        const DOCUMENTED: &str = include_str!("../../../docs/serving-role.sql");
+        let name = format!("serving_{}", database.name);
+        let owner = &mut PgConnection::connect(&database.url).await.unwrap();
+        execute(owner, &DOCUMENTED.replace("keyward_serving", &name)).await;
+        execute(owner, &format!("alter role {name} password '{name}'")).await;
+        let mut url = Url::parse(&database.url).unwrap();
+        url.set_username(&name).unwrap();
+        url.set_password(Some(&name)).unwrap();
+        database.url = url.into();
+        Self { name }
+    }
+}
+
+impl Drop for ServingRole {
+    fn drop(&mut self) {
+        drop_now(&format!("role if exists {}", self.name));
+    }
+}
+
+fn drop_now(what: &str) {
+    let command = format!("drop {what}");
+    let dropped = std::thread::spawn(move || block_on(admin(&command))).join();
+    let dropped = dropped.is_ok() || std::thread::panicking();
+    assert!(dropped, "was not dropped: {what}");
 }
 
 /// The one server of this run.

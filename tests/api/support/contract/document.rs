@@ -159,6 +159,7 @@ impl<'d> Operation<'d> {
             gives_tokens: self.gives_tokens(),
             token_members: self.token_members(),
             request_examples: self.request_examples(),
+            takes_query: self.takes_query(),
         }
     }
 
@@ -175,6 +176,13 @@ impl<'d> Operation<'d> {
         ways.and_then(Value::as_array).is_some_and(|ways| {
             !ways.is_empty() && ways.iter().all(|way| way.get("bearer").is_some())
         })
+    }
+
+    fn takes_query(&self) -> bool {
+        let parameters = self.value["parameters"].as_array().into_iter().flatten();
+        parameters
+            .map(|parameter| self.document.resolve(parameter))
+            .any(|parameter| parameter["in"] == "query")
     }
 
     fn request_examples(&self) -> Vec<Value> {

@@ -46,6 +46,8 @@ pub(crate) struct Operation {
     pub(crate) token_members: Vec<String>,
     /// The examples of a request's body; none where the operation takes no body.
     pub(crate) request_examples: Vec<Value>,
+    /// Whether it takes parameters in its query.
+    pub(crate) takes_query: bool,
 }
 
 /// Panics with a readable text when the answer is not what `openapi.yaml` says.
@@ -73,6 +75,11 @@ pub(crate) fn error_codes() -> BTreeSet<String> {
 /// The codes that may stand in `errors` of a problem.
 pub(crate) fn field_error_codes() -> BTreeSet<String> {
     Document::get().enumeration("FieldErrorCode")
+}
+
+/// The words of security events.
+pub(crate) fn security_event_kinds() -> BTreeSet<String> {
+    Document::get().enumeration("SecurityEventKind")
 }
 
 fn report(seen: &Seen<'_>, faults: &[String]) -> String {

@@ -1,0 +1,34 @@
+-- The role that Keyward serves as, with the rights it needs and no others. Run this in Keyward's database as the owner of
+-- its tables, which is the role that migrates: once, and again after each release that was migrated to.
+--
+--     psql "$OWNER_URL" -v ON_ERROR_STOP=1 -f docs/serving-role.sql
+--
+-- An owner who may not make roles has somebody else do that first. The role needs a password, which nobody has to see:
+-- `\password keyward_serving` in psql.
+begin;
+
+do $$ begin
+    if not exists (select from pg_roles where rolname = 'keyward_serving') then
+        create role keyward_serving login;
+    end if;
+end $$;
+
+-- Only the owner makes tables. PostgreSQL 14 lets everybody; later ones do not.
+revoke create on schema public from public;
+grant usage on schema public to keyward_serving;
+
+revoke all on all tables in schema public from keyward_serving;
+grant select on _sqlx_migrations to keyward_serving;
+-- `update` because keys are added under a lock on the table.
+grant select, insert, update on keys to keyward_serving;
+grant select, insert, update, delete on users, sessions, throttles, totp_factors, login_challenges to keyward_serving;
+grant select, insert, delete on password_history, backup_codes to keyward_serving;
+-- Append-only. Old ones are deleted by the function, which takes nobody's word for how old they are; how long they are
+-- kept is the owner's to say, in `event_retention`.
+grant select, insert on security_events to keyward_serving;
+grant execute on function purge_security_events to keyward_serving;
+
+-- Tables of the next release, until this has been run again.
+alter default privileges in schema public grant select, insert, update, delete on tables to keyward_serving;
+
+commit;

@@ -1,0 +1,57 @@
+//! The security events: one's own, and the end of old ones. They are written where they happen.
+
+use chrono::TimeDelta;
+
+use super::{Caller, Result, Seams};
+use crate::domain::{Page, Paged, PastEvent};
+use crate::repositories::Db;
+
+/// Rows that one statement purges.
+const BATCH: i32 = 500;
+
+/// Shows events, and deletes what is too old.
+pub struct SecurityEvents {
+    db: Db,
+    retention: TimeDelta,
+    seams: Seams,
+}
+
+impl SecurityEvents {
+    /// `retention`: how long they are kept.
+    pub fn new(db: Db, retention: TimeDelta, seams: Seams) -> Self {
+        Self {
+            db,
+            retention,
+            seams,
+        }
+    }
+
+    /// What happened to the caller's account, newest first.
+    pub async fn list(&self, caller: &Caller, page: Page) -> Result<Paged<PastEvent>> {
+        let mut conn = self.db.conn().await?;
+        let read = conn
+            .security_events()
+            .of_user(caller.user().id, page)
+            .await?;
+        Ok(page.of(read, |event| event.id.uuid()))
+    }
+
+    /// Tells the database how long they are kept, which is the owner's right.
+    pub async fn retain(db: &Db, retention: TimeDelta) -> Result<()> {
+        Ok(db.conn().await?.security_events().retain(retention).await?)
+    }
+
+    /// Deletes what is older than the retention, ours and the database's, in small batches; how many.
+    pub async fn purge(&self) -> Result<u64> {
+        let before = self.seams.clock.now() - self.retention;
+        let mut purged = 0;
+        loop {
+            let mut conn = self.db.conn().await?;
+            let batch = conn.security_events().purge(before, BATCH).await?;
+            purged += batch;
+            if batch == 0 {
+                return Ok(purged);
+            }
+        }
+    }
+}
