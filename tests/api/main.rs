@@ -54,6 +54,7 @@ mod refresh_statement;
 mod request_headers;
 mod routes;
 mod secrets_at_rest;
+mod security_doc;
 mod security_event_flood;
 mod security_event_kinds;
 mod security_events;
