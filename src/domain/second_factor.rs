@@ -131,6 +131,8 @@ impl LoginChallenge {
     pub const LIFE: TimeDelta = TimeDelta::minutes(5);
     /// How many codes may be tried.
     pub const TRIES: i32 = 5;
+    /// How many a person may have at once; the oldest gives way.
+    pub const AT_ONCE: i64 = 20;
 }
 
 #[cfg(test)]

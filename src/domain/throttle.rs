@@ -13,6 +13,8 @@ pub enum Limit {
     Prompt,
     /// A second factor, at login or inside a session. Only time refills it.
     Code,
+    /// The same without a right one in between: after so many (NIST SP 800-63B-4, section 3.2.2), one a day.
+    CodesInARow,
 }
 
 impl Limit {
@@ -22,6 +24,7 @@ impl Limit {
             Self::Account | Self::Prompt => 5,
             Self::Source => 30,
             Self::Code => 10,
+            Self::CodesInARow => 100,
         }
     }
 
@@ -31,6 +34,7 @@ impl Limit {
             Self::Account | Self::Prompt => TimeDelta::seconds(30),
             Self::Source => TimeDelta::minutes(5),
             Self::Code => TimeDelta::hours(1),
+            Self::CodesInARow => TimeDelta::days(1),
         }
     }
 
@@ -39,7 +43,18 @@ impl Limit {
         match self {
             Self::Account | Self::Prompt | Self::Code => TimeDelta::hours(1),
             Self::Source => TimeDelta::minutes(5),
+            Self::CodesInARow => TimeDelta::days(1),
         }
+    }
+
+    /// After how long with no try a counter is forgotten. Longer than any wait.
+    pub fn forgotten_after(is_kept: bool) -> TimeDelta {
+        TimeDelta::days(if is_kept { 400 } else { 1 })
+    }
+
+    /// Whether a counter outlasts a day without a try.
+    pub fn is_kept(self) -> bool {
+        self == Self::CodesInARow
     }
 
     /// Whether the budget is of a window of time, which begins with its first try and is whole again after it.
@@ -81,6 +96,8 @@ mod tests {
         assert_eq!(Limit::Account.wait(i32::MAX), TimeDelta::hours(1));
         assert_eq!(Limit::Source.wait(i32::MAX), TimeDelta::minutes(5));
         assert_eq!(Limit::Code.wait(i32::MAX), TimeDelta::hours(1));
+        assert_eq!(Limit::CodesInARow.wait(100), TimeDelta::days(1));
+        assert_eq!(Limit::CodesInARow.wait(i32::MAX), TimeDelta::days(1));
     }
 
     #[test]

@@ -19,8 +19,8 @@ pub struct User {
     pub display_name: Option<String>,
     /// The language preferred (BCP 47).
     pub locale: Option<String>,
-    /// Whether a login asks for a second factor.
-    pub two_factor_enabled: bool,
+    /// Since when a login asks for a second factor, if it does.
+    pub two_factor_enabled_at: Option<DateTime<Utc>>,
     /// What the operator lets them do.
     pub roles: Vec<String>,
     /// When it was made.

@@ -1,6 +1,6 @@
 //! The two cookies (RFC 6265): how they are named, set, cleared and read. Whether one may be used is not decided here.
 
-use actix_web::http::header::{COOKIE, HeaderMap};
+use actix_web::http::header::{COOKIE, HeaderMap, HeaderValue};
 
 /// A cookie of ours.
 #[derive(Clone, Copy)]
@@ -44,29 +44,32 @@ impl CookieRules {
 
     /// What a request has under the name: more than one where somebody has planted another.
     pub(super) fn read(self, cookie: Cookie, headers: &HeaderMap) -> Vec<String> {
-        let name = self.name(cookie);
-        let lines = headers.get_all(COOKIE);
+        let name = self.name(cookie).as_bytes();
+        let lines = headers.get_all(COOKIE).map(HeaderValue::as_bytes);
         // What other cookies look like is not ours to judge: a line is not refused for them.
-        let lines = lines.map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned());
-        let mut found = Vec::new();
-        for line in lines {
-            let pairs = line
-                .split(';')
-                .filter_map(|pair| pair.trim().split_once('='));
-            found.extend(
-                pairs
-                    .filter(|(given, _)| *given == name)
-                    .map(|(_, value)| value.to_owned()),
-            );
-        }
-        found
+        let pairs = lines.flat_map(|line| line.split(|byte| *byte == b';'));
+        let values =
+            pairs.filter_map(|pair| without_blanks(pair).strip_prefix(name)?.strip_prefix(b"="));
+        values
+            .map(|value| String::from_utf8_lossy(value).into_owned())
+            .collect()
+    }
+}
+
+/// The blanks that part cookies (RFC 6265, section 5.4), and no others: to a browser, a name that begins with a space of
+/// Unicode is another name, which has not the promise of the prefix `__Host-`.
+fn without_blanks(pair: &[u8]) -> &[u8] {
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let begins = pair.iter().position(|byte| !is_blank(byte));
+    let ends = pair.iter().rposition(|byte| !is_blank(byte));
+    match (begins, ends) {
+        (Some(begins), Some(ends)) => &pair[begins..=ends],
+        _ => &[],
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::header::HeaderValue;
-
     use super::*;
 
     const SECURE: CookieRules = CookieRules {
@@ -106,5 +109,19 @@ mod tests {
         assert_eq!(SECURE.read(Cookie::Refresh, &headers), ["one", "two="]);
         assert_eq!(SECURE.read(Cookie::Device, &headers), ["three"]);
         assert!(SECURE.read(Cookie::Device, &HeaderMap::new()).is_empty());
+    }
+
+    // CSR-08: any subdomain can plant such a name.
+    #[test]
+    fn a_name_that_begins_with_another_space_is_another_name() {
+        for space in ["\u{85}", "\u{a0}", "\u{2003}", "\u{3000}"] {
+            let line = format!("{space}__Host-keyward_refresh=planted");
+            let mut headers = HeaderMap::new();
+            headers.append(COOKIE, HeaderValue::from_bytes(line.as_bytes()).unwrap());
+            assert!(
+                SECURE.read(Cookie::Refresh, &headers).is_empty(),
+                "{space:?}"
+            );
+        }
     }
 }

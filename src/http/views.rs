@@ -36,7 +36,7 @@ impl From<User> for UserView {
             username: user.username,
             display_name: user.display_name,
             locale: user.locale,
-            two_factor_enabled: user.two_factor_enabled,
+            two_factor_enabled: user.two_factor_enabled_at.is_some(),
             roles: user.roles,
             created_at: user.created_at,
             updated_at: user.updated_at,

@@ -10,7 +10,8 @@ pub(super) async fn run(services: Services) {
     loop {
         tokio::time::sleep(EVERY).await;
         report("sessions", services.sessions.purge().await);
-        report("login challenges", services.login.purge().await);
+        report("login_challenges", services.login.purge().await);
+        report("totp_factors", services.two_factor.purge().await);
         report("throttles", services.throttle.purge().await);
         report("security_events", services.security_events.purge().await);
     }

@@ -9,12 +9,11 @@ pub struct BackupCodes<'c>(pub(super) &'c mut Conn);
 impl BackupCodes<'_> {
     /// Adds new ones.
     pub async fn add(self, user_id: UserId, digests: &[[u8; 32]]) -> Result<(), DbError> {
-        let digests: Vec<Vec<u8>> = digests.iter().map(|digest| digest.to_vec()).collect();
         let (connection, bound) = self.0.statement()?;
         let statement = sqlx::query!(
             "insert into backup_codes (user_id, digest) select $1, digest from unnest($2::bytea[]) as each (digest)",
             user_id.uuid(),
-            &digests,
+            &array(digests),
         );
         bound.run(statement.execute(connection)).await?;
         Ok(())
@@ -22,24 +21,22 @@ impl BackupCodes<'_> {
 
     /// Whether there is one that has one of these hashes.
     pub async fn has(self, user_id: UserId, digests: &[[u8; 32]]) -> Result<bool, DbError> {
-        let digests: Vec<Vec<u8>> = digests.iter().map(|digest| digest.to_vec()).collect();
         let (connection, bound) = self.0.statement()?;
         let statement = sqlx::query_scalar!(
             r#"select exists (select from backup_codes where user_id = $1 and digest = any($2)) as "has!""#,
             user_id.uuid(),
-            &digests,
+            &array(digests),
         );
         bound.run(statement.fetch_one(connection)).await
     }
 
     /// Spends the one that has one of these hashes; whether there was one.
     pub async fn spend(self, user_id: UserId, digests: &[[u8; 32]]) -> Result<bool, DbError> {
-        let digests: Vec<Vec<u8>> = digests.iter().map(|digest| digest.to_vec()).collect();
         let (connection, bound) = self.0.statement()?;
         let statement = sqlx::query!(
             "delete from backup_codes where user_id = $1 and digest = any($2)",
             user_id.uuid(),
-            &digests,
+            &array(digests),
         );
         Ok(bound
             .run(statement.execute(connection))
@@ -68,4 +65,8 @@ impl BackupCodes<'_> {
         bound.run(statement.execute(connection)).await?;
         Ok(())
     }
+}
+
+fn array(digests: &[[u8; 32]]) -> Vec<Vec<u8>> {
+    digests.iter().map(|digest| digest.to_vec()).collect()
 }

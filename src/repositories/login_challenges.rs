@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{Conn, DbError};
-use crate::domain::{AuthMethod, DeviceId, LoginChallenge};
+use crate::domain::{AuthMethod, DeviceId, LoginChallenge, UserId};
 
 /// Of a challenge's secret.
 type Digest = [u8; 32];
@@ -14,7 +14,7 @@ type Digest = [u8; 32];
 pub struct LoginChallenges<'c>(pub(super) &'c mut Conn);
 
 impl LoginChallenges<'_> {
-    /// Adds one, if the account is what was proven; whether it is.
+    /// Adds one, if the account is what was proven; whether it is. The user's row is locked by it.
     pub async fn add(
         self,
         digest: &Digest,
@@ -30,7 +30,7 @@ impl LoginChallenges<'_> {
         let statement = sqlx::query!(
             "insert into login_challenges (digest, user_id, credential_version, auth_methods, device_id, expires_at)
              select $1, u.id, $3, $4, $5, $6 from users u
-             where u.id = $2 and u.credential_version = $3 and u.disabled_at is null for share of u",
+             where u.id = $2 and u.credential_version = $3 and u.disabled_at is null for no key update of u",
             digest,
             challenge.user_id.uuid(),
             challenge.credential_version,
@@ -43,6 +43,21 @@ impl LoginChallenges<'_> {
             .await?
             .rows_affected()
             == 1)
+    }
+
+    /// Deletes all but a person's newest. Exact only while the user's row is locked, as it is after `add`.
+    pub async fn keep_newest(self, user_id: UserId, most: i64) -> Result<(), DbError> {
+        let (connection, bound) = self.0.statement()?;
+        let statement = sqlx::query!(
+            "delete from login_challenges where digest in (
+                 select digest from login_challenges
+                 where user_id = $1 order by expires_at desc, digest offset $2
+             )",
+            user_id.uuid(),
+            most,
+        );
+        bound.run(statement.execute(connection)).await?;
+        Ok(())
     }
 
     /// One that is alive.

@@ -103,10 +103,10 @@ impl SecurityEvents<'_> {
     }
 
     /// Deletes some of what happened before, as far as the database's own retention allows; how many.
-    pub async fn purge(self, before: DateTime<Utc>, most: i32) -> Result<u64, DbError> {
+    pub async fn purge(self, before: DateTime<Utc>, most: i64) -> Result<u64, DbError> {
         let (connection, bound) = self.0.statement()?;
         let statement = sqlx::query_scalar!(
-            r#"select purge_security_events($1, $2) as "purged!""#,
+            r#"select purge_security_events($1, $2::bigint::integer) as "purged!""#,
             before,
             most,
         );

@@ -1,6 +1,6 @@
 //! Counted tries. A try is counted by one statement, or refused by the same one.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::{Conn, DbError};
 use crate::domain::Limit;
@@ -31,7 +31,7 @@ impl Throttles<'_> {
     ) -> Result<Option<DateTime<Utc>>, DbError> {
         let (connection, bound) = self.0.statement()?;
         let statement = sqlx::query_scalar!(
-            "insert into throttles as t (subject, tries, since) values ($1, 1, $2)
+            "insert into throttles as t (subject, tries, since, kept) values ($1, 1, $2, $7)
              on conflict (subject) do update set
                  tries = case when $6 and t.since + make_interval(secs => $4) <= $2 then 1 else t.tries + 1 end,
                  since = case when $6 and t.since + make_interval(secs => $4) > $2 then t.since else $2 end
@@ -44,6 +44,7 @@ impl Throttles<'_> {
             limit.first_wait().as_seconds_f64(),
             limit.longest_wait().as_seconds_f64(),
             limit.is_window(),
+            limit.is_kept(),
         );
         bound.run(statement.fetch_optional(connection)).await
     }
@@ -103,19 +104,16 @@ impl Throttles<'_> {
         Ok(())
     }
 
-    /// Deletes some of what nobody has added to for so long, or nothing is counted of any more; how many.
-    pub async fn purge(
-        self,
-        idle: TimeDelta,
-        now: DateTime<Utc>,
-        most: i64,
-    ) -> Result<u64, DbError> {
+    /// Deletes some of what nobody has added to for long, or nothing is counted of any more; how many.
+    pub async fn purge(self, now: DateTime<Utc>, most: i64) -> Result<u64, DbError> {
         let (connection, bound) = self.0.statement()?;
         let statement = sqlx::query!(
             "delete from throttles where subject in (
-                 select subject from throttles where since <= $1 or tries = 0 limit $2 for update skip locked
+                 select subject from throttles
+                 where (kept and since <= $1) or (not kept and since <= $2) or tries = 0 limit $3 for update skip locked
              )",
-            now - idle,
+            now - Limit::forgotten_after(true),
+            now - Limit::forgotten_after(false),
             most,
         );
         Ok(bound

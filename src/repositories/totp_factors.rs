@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{Conn, DbError};
-use crate::domain::{SealedSecret, UserId};
+use crate::domain::{Proven, SealedSecret, UserId};
 
 /// Somebody's secret, and how far it has got.
 pub struct TotpFactor {
@@ -24,25 +24,28 @@ pub struct TotpFactor {
 pub struct TotpFactors<'c>(pub(super) &'c mut Conn);
 
 impl TotpFactors<'_> {
-    /// Keeps a pending secret in place of another pending one; whether there was none that is confirmed.
+    /// Keeps a secret that waits to be confirmed, in place of any other, if the credentials are what was proven and no
+    /// second factor is on; whether so.
     pub async fn put_pending(
         self,
-        user_id: UserId,
+        proven: &Proven,
         secret: &SealedSecret,
-        credential_version: i32,
         now: DateTime<Utc>,
     ) -> Result<bool, DbError> {
         let (connection, bound) = self.0.statement()?;
         let statement = sqlx::query!(
-            "insert into totp_factors as t (user_id, sealed_secret, key_id, credential_version, created_at)
-             values ($1, $2, $3, $4, $5)
+            "insert into totp_factors (user_id, sealed_secret, key_id, credential_version, created_at)
+             select u.id, $3, $4, u.credential_version, $5 from users u
+             where u.id = $1 and u.credential_version = $2 and u.disabled_at is null
+                 and u.two_factor_enabled_at is null
              on conflict (user_id) do update set
-                 sealed_secret = $2, key_id = $3, credential_version = $4, created_at = $5
-             where t.confirmed_at is null",
-            user_id.uuid(),
+                 sealed_secret = excluded.sealed_secret, key_id = excluded.key_id,
+                 credential_version = excluded.credential_version, created_at = excluded.created_at,
+                 confirmed_at = null, last_step = 0",
+            proven.user_id.uuid(),
+            proven.version,
             secret.sealed,
             secret.key_id.uuid(),
-            credential_version,
             now,
         );
         Ok(bound
@@ -91,13 +94,20 @@ impl TotpFactors<'_> {
             == 1)
     }
 
-    /// Spends the code of a step, and with it all earlier ones; whether none of them was spent before.
-    pub async fn spend(self, user_id: UserId, step: i64) -> Result<bool, DbError> {
+    /// Spends the code of a step, and with it all earlier ones; whether the secret still is the one that was seen, and
+    /// none of them was spent before.
+    pub async fn spend(
+        self,
+        user_id: UserId,
+        seen: &SealedSecret,
+        step: i64,
+    ) -> Result<bool, DbError> {
         let (connection, bound) = self.0.statement()?;
         let statement = sqlx::query!(
-            "update totp_factors set last_step = $2
-             where user_id = $1 and confirmed_at is not null and last_step < $2",
+            "update totp_factors set last_step = $3
+             where user_id = $1 and sealed_secret = $2 and confirmed_at is not null and last_step < $3",
             user_id.uuid(),
+            seen.sealed,
             step,
         );
         Ok(bound
@@ -105,6 +115,23 @@ impl TotpFactors<'_> {
             .await?
             .rows_affected()
             == 1)
+    }
+
+    /// Deletes some of those that nobody has confirmed; how many.
+    pub async fn purge(self, drawn_before: DateTime<Utc>, most: i64) -> Result<u64, DbError> {
+        let (connection, bound) = self.0.statement()?;
+        let statement = sqlx::query!(
+            "delete from totp_factors where user_id in (
+                 select user_id from totp_factors
+                 where confirmed_at is null and created_at <= $1 limit $2 for update skip locked
+             )",
+            drawn_before,
+            most,
+        );
+        Ok(bound
+            .run(statement.execute(connection))
+            .await?
+            .rows_affected())
     }
 
     /// Forgets somebody's.

@@ -305,7 +305,7 @@ impl From<UserRow> for User {
             username: row.username,
             display_name: row.display_name,
             locale: row.locale,
-            two_factor_enabled: row.two_factor_enabled_at.is_some(),
+            two_factor_enabled_at: row.two_factor_enabled_at,
             roles: row.roles,
             created_at: row.created_at,
             updated_at: row.updated_at,

@@ -81,6 +81,8 @@ impl Accounts {
             now,
         };
         let mut tx = self.db.begin().await?;
+        // Whose session gives way is locked before the new names are.
+        self.sessions.hold(&mut tx, id, replaces).await?;
         tx.users().add(&user).await.map_err(taken)?;
         let kind = EventKind::AccountCreated;
         let event = self.seams.event(kind, Some(id), None, client, now);

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::throttle::Guess;
+use super::throttle::{CodeFrom, Guess};
 use super::{Caller, Ground, Keys, Result, Seams, Throttle, note_alone};
 use crate::crypto::{TotpSecret, backup_code_digests};
-use crate::domain::{ClientInfo, Code, EventKind, SecondFactor, UserId};
+use crate::domain::{ClientInfo, Code, EventKind, SealedSecret, SecondFactor, UserId};
 use crate::repositories::{Conn, Db, Tx};
 
 /// Compares codes and spends them.
@@ -25,8 +25,8 @@ pub(super) struct RightCode {
 }
 
 enum Kind {
-    /// Of this time step.
-    Totp(i64),
+    /// Of this secret and this time step.
+    Totp(SealedSecret, i64),
     /// With one of these hashes.
     Backup(Vec<[u8; 32]>),
 }
@@ -60,7 +60,8 @@ impl Codes {
                 };
                 let secret = TotpSecret::open(&factor.secret, user_id, &self.keys.ring())?;
                 let step = secret.step_of(code, now)?;
-                step.filter(|step| *step > factor.last_step).map(Kind::Totp)
+                step.filter(|step| *step > factor.last_step)
+                    .map(|step| Kind::Totp(factor.secret, step))
             }
             SecondFactor::BackupCode(code) => {
                 let digests = backup_code_digests(code, user_id, &self.keys.ring());
@@ -90,14 +91,19 @@ impl Codes {
         client: &ClientInfo,
         compare: impl AsyncFnOnce(DateTime<Utc>) -> Result<Option<T>>,
     ) -> Result<T> {
-        let guess = Guess::CodePrompt(caller.user().id);
-        let reserved = self.throttle.reserve(&[&guess]).await?;
+        let from = CodeFrom::Session(caller.user().id);
+        let in_a_row = Guess::CodesInARow(from);
+        let guesses = [&Guess::Code(from), &in_a_row];
+        let reserved = self.throttle.reserve(&guesses).await?;
         let compared = compare(self.seams.clock.now()).await;
         if !matches!(compared, Ok(None)) {
             self.throttle.give_back(&reserved).await?;
         }
         match compared? {
-            Some(right) => Ok(right),
+            Some(right) => {
+                self.throttle.forget(&in_a_row).await?;
+                Ok(right)
+            }
             None => self.refuse(caller, client).await,
         }
     }
@@ -117,7 +123,10 @@ impl Codes {
     pub(super) async fn spend(tx: &mut Tx, right: &RightCode) -> Result<bool> {
         let conn: &mut Conn = tx;
         Ok(match &right.kind {
-            Kind::Totp(step) => conn.totp_factors().spend(right.user_id, *step).await?,
+            Kind::Totp(secret, step) => {
+                let factors = conn.totp_factors();
+                factors.spend(right.user_id, secret, *step).await?
+            }
             Kind::Backup(digests) => conn.backup_codes().spend(right.user_id, digests).await?,
         })
     }
@@ -127,7 +136,7 @@ impl RightCode {
     /// What is to be remembered of its use.
     pub(super) fn event(&self) -> Option<EventKind> {
         match self.kind {
-            Kind::Totp(_) => None,
+            Kind::Totp(..) => None,
             Kind::Backup(_) => Some(EventKind::BackupCodeUsed),
         }
     }

@@ -93,6 +93,21 @@ async fn note_alone(db: &Db, mut event: Event<'_>) -> Result<()> {
     }
 }
 
+/// Rows that one statement purges.
+const BATCH: i64 = 500;
+
+/// Purges as many rows as asked for, again and again until none is left; how many they were.
+async fn in_batches(purge: impl AsyncFn(i64) -> Result<u64>) -> Result<u64> {
+    let mut purged = 0;
+    loop {
+        let batch = purge(BATCH).await?;
+        purged += batch;
+        if batch == 0 {
+            return Ok(purged);
+        }
+    }
+}
+
 /// Every use case there is.
 #[derive(Clone)]
 pub struct Services {

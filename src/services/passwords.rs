@@ -82,7 +82,7 @@ impl Passwords {
         }
         let right = compared?;
         if let Some(password_hash) = known.password_hash.filter(|_| right) {
-            self.throttle.clear_prompt(user_id).await?;
+            self.throttle.forget(&Guess::Prompt(user_id)).await?;
             return Ok(Proven {
                 user_id,
                 password_hash,

@@ -2,12 +2,9 @@
 
 use chrono::TimeDelta;
 
-use super::{Caller, Result, Seams};
+use super::{Caller, Result, Seams, in_batches};
 use crate::domain::{Page, Paged, PastEvent};
 use crate::repositories::Db;
-
-/// Rows that one statement purges.
-const BATCH: i32 = 500;
 
 /// Shows events, and deletes what is too old.
 pub struct SecurityEvents {
@@ -44,14 +41,10 @@ impl SecurityEvents {
     /// Deletes what is older than the retention, ours and the database's, in small batches; how many.
     pub async fn purge(&self) -> Result<u64> {
         let before = self.seams.clock.now() - self.retention;
-        let mut purged = 0;
-        loop {
+        in_batches(async |most| {
             let mut conn = self.db.conn().await?;
-            let batch = conn.security_events().purge(before, BATCH).await?;
-            purged += batch;
-            if batch == 0 {
-                return Ok(purged);
-            }
-        }
+            Ok(conn.security_events().purge(before, most).await?)
+        })
+        .await
     }
 }

@@ -4,18 +4,13 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::flow::Flows;
-use super::{Keys, Result, Seams};
+use super::{Keys, Result, Seams, in_batches};
 use crate::crypto::throttle_subject;
 use crate::domain::{ClientInfo, DeviceId, Flow, Identifier, Limit, Refusal, UserId};
 use crate::repositories::{Db, Subject, Tries, Tx};
-
-/// After how long with no try a counter is forgotten. Longer than any wait.
-const FORGOTTEN: TimeDelta = TimeDelta::hours(24);
-/// Rows that one statement purges.
-const BATCH: i64 = 500;
 
 /// Counts guesses, and limits how fast requests come.
 pub struct Throttle {
@@ -38,12 +33,32 @@ pub(super) enum Guess<'a> {
     Source(IpAddr),
     /// At a password inside a session.
     Prompt(UserId),
-    /// At a second factor, from a device its owner is not known on.
-    Code(UserId),
-    /// At a second factor, from one of its owner's devices.
-    CodeOnDevice(DeviceId),
-    /// At a second factor inside a session.
-    CodePrompt(UserId),
+    /// At a second factor.
+    Code(CodeFrom),
+    /// The same, for as long as none was right.
+    CodesInARow(CodeFrom),
+}
+
+/// From where codes are shown.
+#[derive(Clone, Copy)]
+pub(super) enum CodeFrom {
+    /// At login, from a device that the owner of the account is not known on.
+    Login(UserId),
+    /// At login, from one of the owner's devices.
+    KnownDevice(DeviceId),
+    /// Inside a session.
+    Session(UserId),
+}
+
+impl CodeFrom {
+    fn bytes(self) -> Vec<u8> {
+        let (kind, id) = match self {
+            Self::Login(id) => (0, id.uuid()),
+            Self::KnownDevice(id) => (1, id.uuid()),
+            Self::Session(id) => (2, id.uuid()),
+        };
+        [&[kind], id.as_bytes().as_slice()].concat()
+    }
 }
 
 impl Guess<'_> {
@@ -52,7 +67,8 @@ impl Guess<'_> {
             Self::Account(_) | Self::KnownDevice(_) | Self::NoAccount(_) => Limit::Account,
             Self::Source(_) => Limit::Source,
             Self::Prompt(_) => Limit::Prompt,
-            Self::Code(_) | Self::CodeOnDevice(_) | Self::CodePrompt(_) => Limit::Code,
+            Self::Code(_) => Limit::Code,
+            Self::CodesInARow(_) => Limit::CodesInARow,
         }
     }
 }
@@ -157,40 +173,31 @@ impl Throttle {
         Ok(())
     }
 
-    /// Forgets the tries at an account: a login was completed. The caller commits.
-    pub(super) async fn clear(&self, tx: &mut Tx, account: &Guess<'_>) -> Result<()> {
+    /// Forgets tries: one of them was right. The caller commits.
+    pub(super) async fn clear(&self, tx: &mut Tx, guess: &Guess<'_>) -> Result<()> {
         if !self.enabled {
             return Ok(());
         }
-        Ok(tx.throttles().clear(&self.subject(account)?).await?)
+        Ok(tx.throttles().clear(&self.subject(guess)?).await?)
     }
 
-    /// Forgets the tries inside a session: one of them was right.
-    pub(super) async fn clear_prompt(&self, user_id: UserId) -> Result<()> {
+    /// The same at once.
+    pub(super) async fn forget(&self, guess: &Guess<'_>) -> Result<()> {
         if !self.enabled {
             return Ok(());
         }
-        let subject = self.subject(&Guess::Prompt(user_id))?;
+        let subject = self.subject(guess)?;
         Ok(self.db.conn().await?.throttles().clear(&subject).await?)
     }
 
     /// Deletes counters that slow nobody down any more, in small batches; how many.
     pub async fn purge(&self) -> Result<u64> {
         let now = self.seams.clock.now();
-        let mut purged = 0;
-        loop {
-            let batch = self
-                .db
-                .conn()
-                .await?
-                .throttles()
-                .purge(FORGOTTEN, now, BATCH)
-                .await?;
-            purged += batch;
-            if batch == 0 {
-                return Ok(purged);
-            }
-        }
+        in_batches(async |most| {
+            let mut conn = self.db.conn().await?;
+            Ok(conn.throttles().purge(now, most).await?)
+        })
+        .await
     }
 
     fn subject(&self, guess: &Guess<'_>) -> Result<Subject> {
@@ -200,9 +207,8 @@ impl Throttle {
             Guess::NoAccount(who) => ("no_account", who.canonical().as_bytes().to_vec()),
             Guess::Source(ip) => ("source", network(*ip)),
             Guess::Prompt(id) => ("prompt", id.uuid().as_bytes().to_vec()),
-            Guess::Code(id) => ("code", id.uuid().as_bytes().to_vec()),
-            Guess::CodeOnDevice(id) => ("code_on_device", id.uuid().as_bytes().to_vec()),
-            Guess::CodePrompt(id) => ("code_prompt", id.uuid().as_bytes().to_vec()),
+            Guess::Code(from) => ("code", from.bytes()),
+            Guess::CodesInARow(from) => ("codes_in_a_row", from.bytes()),
         };
         Ok(throttle_subject(
             kind,

@@ -225,3 +225,36 @@ async fn logging_out_ends_all_that_is_proven_by_token_body_and_cookies() {
     assert_eq!(alive(&app).await, 0);
     assert_eq!(app.events_of("logged_out").await, 5);
 }
+
+// RFT-01: what is evidence of theft when refreshing is so here as well.
+#[actix_web::test]
+async fn a_cookie_that_was_replaced_long_ago_is_not_replaced_quietly() {
+    let app = TestApp::with_pages().await;
+    let browser = Browser::new(&app);
+    app.sign_up(BOB).await;
+    browser.sign_up(ANN).await.is(201);
+    let stolen = browser.at(PAGE);
+    for _ in 0..2 {
+        app.advance(chrono::TimeDelta::seconds(31));
+        browser.refresh().await.is(200);
+    }
+    stolen.log_in(BOB, PASSWORD).await.is(200);
+    assert_eq!(reasons(&app).await, json!(["refresh_token_reused"]));
+    assert_eq!(app.events_of("refresh_token_reused").await, 1);
+    assert_eq!(app.events_of("session_replaced").await, 0);
+}
+
+#[actix_web::test]
+async fn one_cookie_many_times_over_is_one() {
+    let app = TestApp::with_pages().await;
+    let browser = Browser::new(&app);
+    browser.sign_up(ANN).await.is(201);
+    let cookies = vec![format!("{REFRESH}={}", browser.refresh_cookie()); 100].join("; ");
+    let request = app
+        .request(Method::POST, "/v1/auth/logout")
+        .header("origin", PAGE)
+        .header("cookie", cookies);
+    app.send(request).await.is(204);
+    assert_eq!(reasons(&app).await, json!(["logged_out"]));
+    assert_eq!(app.events_of("logged_out").await, 1);
+}

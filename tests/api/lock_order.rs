@@ -4,9 +4,10 @@
 use chrono::TimeDelta;
 use futures_util::future::{join, join_all};
 use keyward::config::Argon2;
+use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{PASSWORD, Person, TestApp};
+use crate::support::{Browser, PASSWORD, Person, TestApp};
 
 #[actix_web::test]
 async fn leaving_and_logging_out_at_once_is_no_deadlock() {
@@ -73,6 +74,64 @@ async fn a_right_password_is_right_while_its_hash_is_replaced() {
             logged_in.text()
         );
     }
+}
+
+/// Both hold back until the other has what it needs too.
+#[actix_web::test]
+async fn two_first_steps_that_hash_anew_are_no_deadlock() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann@example.com").await;
+    ann.turn_on_two_factor().await;
+    let costly = Argon2 {
+        memory_kib: 32,
+        iterations: 2,
+        parallelism: 2,
+    };
+    let newer = app
+        .replica_with(|config| config.passwords.argon2 = costly)
+        .await;
+    let mut gate = app.sql.begin().await.unwrap();
+    let shut = "lock table security_events in exclusive mode";
+    sqlx::raw_sql(shut).execute(&mut *gate).await.unwrap();
+    let logins = join_all((0..2).map(|_| newer.log_in("ann@example.com", PASSWORD)));
+    let (answers, ()) = join(logins, async {
+        app.so_many_wait(2).await;
+        gate.commit().await.unwrap();
+    })
+    .await;
+    for answer in answers {
+        answer.is(200);
+    }
+}
+
+/// Signing up with a username that the owner of the browser's session is about to take.
+#[actix_web::test]
+async fn signing_up_over_a_cookie_while_its_owner_takes_the_name_is_no_deadlock() {
+    let app = TestApp::with_pages().await;
+    let browser = Browser::new(&app);
+    let bob = browser.sign_up("bob@example.com").await.is(201);
+    let mut gate = app.sql.begin().await.unwrap();
+    let hold = "select from users for no key update";
+    sqlx::raw_sql(hold).execute(&mut *gate).await.unwrap();
+    let rename = app
+        .request(Method::PATCH, "/v1/me")
+        .bearer_auth(bob["access_token"].as_str().unwrap())
+        .json(&json!({ "username": "robert" }));
+    let (renamed, signed_up) = join(app.send(rename), async {
+        app.so_many_wait(1).await;
+        let body = json!({
+            "email": "rob@example.com", "password": PASSWORD, "username": "robert", "token_transport": "cookie"
+        });
+        let (signed_up, ()) = join(browser.post("/v1/auth/signup", body), async {
+            app.so_many_wait(2).await;
+            gate.commit().await.unwrap();
+        })
+        .await;
+        signed_up
+    })
+    .await;
+    let statuses = (renamed.status, signed_up.status);
+    assert!(matches!(statuses, (200, 409) | (409, 201)), "{statuses:?}");
 }
 
 #[actix_web::test]

@@ -73,6 +73,19 @@ async fn many_logins_at_once_bring_the_hash_up_and_all_succeed() {
 }
 
 #[actix_web::test]
+async fn many_first_steps_at_once_bring_the_hash_up_and_all_succeed() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann@example.com").await;
+    ann.turn_on_two_factor().await;
+    let newer = app.replica_with(stronger).await;
+    for answer in join_all((0..10).map(|_| newer.log_in("ann@example.com", PASSWORD))).await {
+        assert_eq!(answer.is(200)["status"], "two_factor_required");
+    }
+    let (new, _) = stored(&app).await;
+    assert!(new.starts_with("$argon2id$v=19$m=32,t=2,p=2$"), "{new}");
+}
+
+#[actix_web::test]
 async fn a_rehash_does_not_undo_a_change_of_password() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann@example.com").await;

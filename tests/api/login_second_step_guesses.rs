@@ -199,3 +199,75 @@ async fn every_wrong_code_leaves_a_trace_and_a_refused_guess_none() {
                   where event = 'second_factor_failed' and user_id is not null and ip_address is not null";
     assert_eq!(app.count(traced).await, 10);
 }
+
+// MFA-07: ten an hour would go on for ever.
+#[actix_web::test]
+async fn after_a_hundred_wrong_codes_in_a_row_there_is_one_a_day() {
+    let app = TestApp::guarded().await;
+    let ann = app.sign_up("ann@example.com").await;
+    let (authenticator, _) = ann.turn_on_two_factor().await;
+    for _ in 0..10 {
+        used_up(&ann, &authenticator).await;
+        app.advance(TimeDelta::hours(1));
+    }
+    // Neither hours nor a purge bring more.
+    app.advance(TimeDelta::hours(5));
+    app.app.services.throttle.purge().await.unwrap();
+    let challenge = ann.challenge().await;
+    let refused = app.complete(&challenge, &authenticator.code(&app)).await;
+    refused.refused(429, "too_many_attempts");
+    app.advance(TimeDelta::hours(24));
+    app.app.services.throttle.purge().await.unwrap();
+    let challenge = ann.challenge().await;
+    wrong(&app, &challenge, &authenticator).await;
+    app.complete(&challenge, &authenticator.code(&app))
+        .await
+        .refused(429, "too_many_attempts");
+    app.advance(TimeDelta::hours(24));
+    let challenge = ann.challenge().await;
+    app.complete(&challenge, &authenticator.code(&app))
+        .await
+        .is(200);
+    // A right one begins the count anew.
+    app.advance(TimeDelta::hours(1));
+    used_up(&ann, &authenticator).await;
+}
+
+// MFA-03, MFA-07: one who has seen a code used pays for trying it.
+#[actix_web::test]
+async fn a_code_that_was_used_counts_as_a_wrong_one() {
+    let app = TestApp::guarded().await;
+    let ann = app.sign_up("ann@example.com").await;
+    let (authenticator, _) = ann.turn_on_two_factor().await;
+    let code = authenticator.code(&app);
+    let challenge = ann.challenge().await;
+    app.complete(&challenge, &code).await.is(200);
+    for _ in 0..2 {
+        let challenge = ann.challenge().await;
+        for _ in 0..5 {
+            app.complete(&challenge, &code)
+                .await
+                .refused(401, "invalid_code");
+        }
+    }
+    let challenge = ann.challenge().await;
+    app.complete(&challenge, &code)
+        .await
+        .refused(429, "too_many_attempts");
+}
+
+#[actix_web::test]
+async fn a_person_has_so_many_challenges_at_once() {
+    let app = TestApp::guarded().await;
+    let ann = app.sign_up("ann@example.com").await;
+    let (authenticator, _) = ann.turn_on_two_factor().await;
+    let oldest = ann.challenge().await;
+    for _ in 0..20 {
+        app.advance(TimeDelta::seconds(1));
+        ann.challenge().await;
+    }
+    assert_eq!(app.count("select count(*) from login_challenges").await, 20);
+    app.complete(&oldest, &authenticator.code(&app))
+        .await
+        .refused(401, "challenge_expired");
+}

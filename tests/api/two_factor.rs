@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::TimeDelta;
+use futures_util::future::{join, join_all};
 use png::{BitDepth, ColorType, Decoder};
 use reqwest::Method;
 use rqrr::PreparedImage;
@@ -242,7 +243,7 @@ async fn of_many_first_codes_at_once_one_turns_it_on() {
     let ann = app.sign_up("ann@example.com").await;
     let authenticator = ann.enable_two_factor().await;
     let code = authenticator.code(&app);
-    let answers = futures_util::future::join_all((0..10).map(|_| verify(&ann, &code))).await;
+    let answers = join_all((0..10).map(|_| verify(&ann, &code))).await;
     let mut statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 409, 409, 409, 409, 409, 409, 409, 409, 409]);
@@ -260,4 +261,48 @@ async fn a_secret_that_waits_does_not_survive_a_new_password() {
     verify(&ann, &authenticator.code(&app))
         .await
         .refused(409, "two_factor_not_pending");
+}
+
+/// The password is changed after it was compared, and before the secret is kept.
+#[actix_web::test]
+async fn an_old_password_leaves_no_secret_behind() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann@example.com").await;
+    let body = json!({ "email": "ben@example.com", "password": "amber kettle window 31" });
+    app.post("/v1/auth/signup", body).await.is(201);
+    let mut changing = app.sql.begin().await.unwrap();
+    let change = "update users a
+        set password_hash = b.password_hash, credential_version = a.credential_version + 1
+        from users b where a.email = 'ann@example.com' and b.email = 'ben@example.com'";
+    sqlx::raw_sql(change).execute(&mut *changing).await.unwrap();
+    let (answer, ()) = join(enable(&ann, PASSWORD), async {
+        app.somebody_waits().await;
+        changing.commit().await.unwrap();
+    })
+    .await;
+    answer.refused(403, "wrong_password");
+    assert_eq!(app.count("select count(*) from totp_factors").await, 0);
+}
+
+#[actix_web::test]
+async fn the_longest_names_can_be_drawn() {
+    let longest = "\u{1f511}".repeat(64);
+    let app = TestApp::with(|config| config.two_factor.service_name = longest).await;
+    let label = "\u{f6}".repeat(28);
+    let email = format!("{}@{label}.{label}.{label}.example", "\u{f6}".repeat(32));
+    let ann = app.sign_up(&email).await;
+    enable(&ann, PASSWORD).await.is(200);
+}
+
+#[actix_web::test]
+async fn secrets_that_have_waited_too_long_are_deleted() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann@example.com").await;
+    let ben = app.sign_up("ben@example.com").await;
+    ann.turn_on_two_factor().await;
+    ben.enable_two_factor().await;
+    assert_eq!(app.app.services.two_factor.purge().await.unwrap(), 0);
+    app.advance(TimeDelta::minutes(10));
+    assert_eq!(app.app.services.two_factor.purge().await.unwrap(), 1);
+    assert_eq!(app.count("select count(*) from totp_factors").await, 1);
 }

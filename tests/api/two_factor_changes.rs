@@ -2,7 +2,7 @@
 //! end.
 
 use chrono::TimeDelta;
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -267,4 +267,32 @@ async fn of_many_at_once_with_one_code_one_is_carried_out() {
     assert_eq!(app.count("select count(*) from backup_codes").await, 10);
     assert_eq!(app.events_of("backup_codes_replaced").await, 1);
     assert_eq!(codes.len(), 10);
+}
+
+/// The factor is replaced by another after the code was compared, and before it is spent.
+#[actix_web::test]
+async fn a_code_of_a_factor_that_is_gone_does_nothing_to_the_next_one() {
+    for path in [
+        "/v1/me/2fa/disable",
+        "/v1/me/2fa/backup-codes",
+        "/v1/me/delete",
+    ] {
+        let app = TestApp::start().await;
+        let ann = app.sign_up("ann@example.com").await;
+        let (authenticator, _) = ann.turn_on_two_factor().await;
+        let code = authenticator.code(&app);
+        let mut changing = app.sql.begin().await.unwrap();
+        // As turning it off and on again leaves it.
+        let change = "update users set credential_version = credential_version + 2;
+                      update totp_factors set sealed_secret = sealed_secret || '\\x00', last_step = 0";
+        sqlx::raw_sql(change).execute(&mut *changing).await.unwrap();
+        let proofs = json!({ "password": PASSWORD, "code": code });
+        let (answer, ()) = join(ann.post(path, proofs), async {
+            app.somebody_waits().await;
+            changing.commit().await.unwrap();
+        })
+        .await;
+        answer.refused(403, "invalid_code");
+        assert_eq!(app.events_of("code_refused").await, 1, "{path}");
+    }
 }

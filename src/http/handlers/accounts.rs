@@ -5,10 +5,9 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Json};
 use serde::{Deserialize, Deserializer};
 
-use super::{TokenTransport, second_factor};
+use super::{TokenTransport, proofs, second_factor};
 use crate::domain::{
-    Change, DisplayName, FieldErrors, Locale, Password, ProfileChange, Refusal, SignUpForm,
-    Username,
+    Change, DisplayName, FieldErrors, Locale, ProfileChange, Refusal, SignUpForm, Username,
 };
 use crate::http::extractors::{Body, Browser, Client, Signed};
 use crate::http::problem::Problem;
@@ -115,14 +114,10 @@ pub(in crate::http) struct DeleteBody {
 
 impl DeleteBody {
     fn parse(self) -> Result<Proofs, Refusal> {
-        let mut errors = FieldErrors::default();
-        let password = errors.keep("/password", Password::parse(self.password));
         let (code, backup_code) = (self.code.as_deref(), self.backup_code.as_deref());
-        let code = second_factor(&mut errors, code, backup_code);
-        password
-            .filter(|_| errors.is_empty())
-            .map(|password| Proofs { password, code })
-            .ok_or(errors.into())
+        proofs(self.password, |errors| {
+            second_factor(errors, code, backup_code)
+        })
     }
 }
 

@@ -14,8 +14,10 @@ pub(super) mod two_factor;
 use serde::Deserialize;
 
 use crate::domain::{
-    BackupCode, FieldCode, FieldError, FieldErrors, SecondFactor, TotpCode, Transport,
+    BackupCode, FieldCode, FieldError, FieldErrors, Password, Refusal, SecondFactor, TotpCode,
+    Transport,
 };
+use crate::services::Proofs;
 
 /// Pages of every origin may read it, without credentials.
 const OPEN_TO_ALL: (&str, &str) = ("access-control-allow-origin", "*");
@@ -69,4 +71,18 @@ fn needed_second_factor(
         return errors.keep("/code", Err(FieldError::code_required()));
     }
     second_factor(errors, code, backup_code)
+}
+
+/// The password, and the second factor by one of the functions above.
+fn proofs(
+    password: String,
+    code: impl FnOnce(&mut FieldErrors) -> Option<SecondFactor>,
+) -> Result<Proofs, Refusal> {
+    let mut errors = FieldErrors::default();
+    let password = errors.keep("/password", Password::parse(password));
+    let code = code(&mut errors);
+    match password {
+        Some(password) if errors.is_empty() => Ok(Proofs { password, code }),
+        _ => Err(errors.into()),
+    }
 }

@@ -4,12 +4,12 @@ use actix_web::HttpResponse;
 use actix_web::web::{Data, Json};
 use serde::Deserialize;
 
-use super::needed_second_factor;
-use crate::domain::{FieldErrors, Password, Refusal, TotpCode};
+use super::{needed_second_factor, proofs};
+use crate::domain::{Password, TotpCode};
 use crate::http::extractors::{Client, Signed};
 use crate::http::problem::Problem;
 use crate::http::views::{BackupCodesView, EnrolmentView, TwoFactorView};
-use crate::services::{Caller, Proofs, Services};
+use crate::services::{Caller, Services};
 
 pub(in crate::http) async fn show(
     services: Data<Services>,
@@ -73,11 +73,10 @@ pub(in crate::http) async fn disable(
     Signed(caller, body): Signed<DisableBody>,
 ) -> Result<HttpResponse, Problem> {
     let end_others = body.end_other_sessions.unwrap_or(true);
-    let proofs = proofs(
-        body.password,
-        body.code.as_deref(),
-        body.backup_code.as_deref(),
-    )?;
+    let (code, backup_code) = (body.code.as_deref(), body.backup_code.as_deref());
+    let proofs = proofs(body.password, |errors| {
+        needed_second_factor(errors, code, backup_code)
+    })?;
     services
         .two_factor
         .disable(&caller, proofs, end_others, &client)
@@ -99,24 +98,12 @@ pub(in crate::http) async fn replace_backup_codes(
     Signed(caller, body): Signed<BackupCodesBody>,
 ) -> Result<Json<BackupCodesView>, Problem> {
     let end_others = body.end_other_sessions.unwrap_or(true);
-    let proofs = proofs(body.password, Some(&body.code), None)?;
+    let proofs = proofs(body.password, |errors| {
+        needed_second_factor(errors, Some(&body.code), None)
+    })?;
     let codes = services
         .two_factor
         .replace_backup_codes(&caller, proofs, end_others, &client)
         .await?;
     Ok(Json(BackupCodesView::new(&codes)))
-}
-
-fn proofs(
-    password: String,
-    code: Option<&str>,
-    backup_code: Option<&str>,
-) -> Result<Proofs, Refusal> {
-    let mut errors = FieldErrors::default();
-    let password = errors.keep("/password", Password::parse(password));
-    let code = needed_second_factor(&mut errors, code, backup_code);
-    match (password, code) {
-        (Some(password), code @ Some(_)) => Ok(Proofs { password, code }),
-        _ => Err(errors.into()),
-    }
 }

@@ -1,6 +1,7 @@
 //! The second step of a login: a challenge is given for a right password, and answered with the second factor. Nothing
 //! session-like exists in between.
 
+use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 
 use super::{Attempt, LoggedIn, Login};
@@ -12,11 +13,8 @@ use crate::domain::{
 use crate::repositories::Tx;
 use crate::services::codes::{Codes, RightCode};
 use crate::services::sessions::Opening;
-use crate::services::throttle::{Guess, Reservation};
-use crate::services::{Authenticated, Result, note_alone};
-
-/// Rows that one statement purges.
-const BATCH: i64 = 500;
+use crate::services::throttle::{CodeFrom, Guess, Reservation};
+use crate::services::{Authenticated, Result, in_batches, note_alone};
 
 /// A login that waits for the second factor.
 pub struct Challenge {
@@ -54,7 +52,8 @@ impl Login {
     /// whatever the challenges, and a right code for one login.
     pub async fn complete(&self, step: SecondStep, client: &ClientInfo) -> Result<Authenticated> {
         self.throttle.pass(Flow::LogIn, client)?;
-        let answered = self.compare_code(&step, client).await?;
+        let now = self.seams.clock.now();
+        let answered = self.compare_code(&step, client, now).await?;
         let (challenge, replaces) = (&answered.challenge, step.replaces.as_deref());
         let mut tx = self.db.begin().await?;
         self.sessions
@@ -67,14 +66,20 @@ impl Login {
             drop(tx);
             return self.refuse_code(challenge, client).await;
         }
-        let opened = self.enter(&mut tx, &answered, replaces, client).await?;
+        let opened = self
+            .enter(&mut tx, &answered, replaces, client, now)
+            .await?;
         tx.commit().await?;
         Ok(opened)
     }
 
     /// The challenge, if it is alive and the code is right.
-    async fn compare_code(&self, step: &SecondStep, client: &ClientInfo) -> Result<Answered> {
-        let now = self.seams.clock.now();
+    async fn compare_code(
+        &self,
+        step: &SecondStep,
+        client: &ClientInfo,
+        now: DateTime<Utc>,
+    ) -> Result<Answered> {
         let token = self
             .challenge(&step.challenge_token)
             .ok_or(Code::ChallengeExpired)?;
@@ -116,24 +121,25 @@ impl Login {
             device_id: attempt.device_id,
         };
         let expires_at = now + LoginChallenge::LIFE;
+        let answer = Challenge {
+            token: token.encode(&self.keys.ring(), now)?,
+            expires_in: LoginChallenge::LIFE.num_seconds(),
+        };
         let mut tx = self.db.begin().await?;
         let digest = token.digest();
-        if !tx
-            .login_challenges()
-            .add(&digest, &challenge, expires_at)
-            .await?
-        {
+        let challenges = tx.login_challenges();
+        if !challenges.add(&digest, &challenge, expires_at).await? {
             return Err(Code::InvalidCredentials.into());
         }
+        tx.login_challenges()
+            .keep_newest(known.user_id, LoginChallenge::AT_ONCE)
+            .await?;
         let (kind, user_id) = (EventKind::LoginChallenged, Some(known.user_id));
         let event = self.seams.event(kind, user_id, None, attempt.client, now);
         tx.security_events().add(&event).await?;
         Self::keep_rehashed(&mut tx, known, rehashed).await?;
         tx.commit().await?;
-        Ok(LoggedIn::TwoFactorRequired(Challenge {
-            token: token.encode(&self.keys.ring(), now)?,
-            expires_in: LoginChallenge::LIFE.num_seconds(),
-        }))
+        Ok(LoggedIn::TwoFactorRequired(answer))
     }
 
     fn challenge(&self, token: &str) -> Option<ChallengeToken> {
@@ -148,10 +154,9 @@ impl Login {
         client: &ClientInfo,
     ) -> Result<Reservation> {
         let source = client.ip.map(Guess::Source);
-        let account = challenge
-            .device_id
-            .map_or(Guess::Code(challenge.user_id), Guess::CodeOnDevice);
-        let guesses: Vec<&Guess<'_>> = source.iter().chain([&account]).collect();
+        let from = code_from(challenge);
+        let account = [Guess::Code(from), Guess::CodesInARow(from)];
+        let guesses: Vec<&Guess<'_>> = source.iter().chain(&account).collect();
         let reserved = self.throttle.reserve(&guesses).await?;
         let mut conn = self.db.conn().await?;
         let counted = conn.login_challenges().count_try(digest).await?;
@@ -169,8 +174,9 @@ impl Login {
         answered: &Answered,
         replaces: Option<&str>,
         client: &ClientInfo,
+        now: DateTime<Utc>,
     ) -> Result<Authenticated> {
-        let (challenge, now) = (&answered.challenge, self.seams.clock.now());
+        let challenge = &answered.challenge;
         let mut methods = challenge.methods.clone();
         methods.push(AuthMethod::Otp);
         let proof = Proof {
@@ -196,6 +202,8 @@ impl Login {
             .device_id
             .map_or(Guess::Account(challenge.user_id), Guess::KnownDevice);
         self.throttle.clear(tx, &account).await?;
+        let in_a_row = Guess::CodesInARow(code_from(challenge));
+        self.throttle.clear(tx, &in_a_row).await?;
         Ok(opened)
     }
 
@@ -210,14 +218,15 @@ impl Login {
     /// Deletes challenges whose time is over, in small batches; how many.
     pub async fn purge(&self) -> Result<u64> {
         let now = self.seams.clock.now();
-        let mut purged = 0;
-        loop {
+        in_batches(async |most| {
             let mut conn = self.db.conn().await?;
-            let batch = conn.login_challenges().purge(now, BATCH).await?;
-            purged += batch;
-            if batch == 0 {
-                return Ok(purged);
-            }
-        }
+            Ok(conn.login_challenges().purge(now, most).await?)
+        })
+        .await
     }
+}
+
+fn code_from(challenge: &LoginChallenge) -> CodeFrom {
+    let unknown = CodeFrom::Login(challenge.user_id);
+    challenge.device_id.map_or(unknown, CodeFrom::KnownDevice)
 }

@@ -5,12 +5,11 @@ use chrono::{DateTime, Utc};
 use super::{Caller, Opening, Result, Sessions};
 use crate::crypto::RefreshToken;
 use crate::domain::{
-    ClientInfo, Code, EndReason, EventId, EventKind, Session, SessionId, Transport, UserId,
+    ClientInfo, Code, EndReason, EventId, EventKind, Session, SessionId, ShownToken, Transport,
+    UserId, Verdict, judge,
 };
 use crate::repositories::{Alive, Tx};
-
-/// Rows that one statement purges.
-const BATCH: i64 = 500;
+use crate::services::in_batches;
 
 /// What somebody logs out with. Whatever of it proves a session ends that session.
 #[derive(Default)]
@@ -130,43 +129,59 @@ impl Sessions {
         replaces: Option<&str>,
     ) -> Result<()> {
         match self.replaced(replaces) {
-            Some(session) => tx.users().hold_with_owner(user_id, session).await?,
+            Some(token) => {
+                let users = tx.users();
+                users.hold_with_owner(user_id, token.session_id).await?;
+            }
             None => tx.users().hold(user_id).await?,
         }
         Ok(())
     }
 
-    /// Ends the session whose cookie that of the new one replaces.
+    /// Ends the session whose cookie that of the new one replaces, if the cookie works. One that was replaced long ago is
+    /// here what it is everywhere: a copy in other hands.
     pub(super) async fn make_way(&self, tx: &mut Tx, opening: &Opening<'_>) -> Result<()> {
-        let Some(session) = self.replaced(opening.replaces) else {
+        let Some(token) = self.replaced(opening.replaces) else {
             return Ok(());
         };
-        let cause = Cause {
-            reason: EndReason::Replaced,
-            client: opening.client,
-            now: opening.now,
-        };
+        let (transport, now) = (Transport::Cookie, opening.now);
         self.hold(tx, opening.proof.user_id, opening.replaces)
             .await?;
-        self.end(tx, session, Some(Transport::Cookie), cause).await
+        let Some(found) = tx.sessions().by_id(token.session_id).await? else {
+            return Ok(());
+        };
+        let shown = ShownToken {
+            generation: token.generation,
+            digest: token.digest(),
+            transport,
+        };
+        let reason = match judge(&found.held, &shown, &self.rules, now) {
+            Verdict::Refuse | Verdict::OurFault => return Ok(()),
+            Verdict::Theft => EndReason::RefreshTokenReused,
+            Verdict::Rotate | Verdict::SameToken | Verdict::SameSuccessor | Verdict::Recover => {
+                EndReason::Replaced
+            }
+        };
+        let cause = Cause {
+            reason,
+            client: opening.client,
+            now,
+        };
+        self.end(tx, token.session_id, Some(transport), cause).await
     }
 
-    fn replaced(&self, token: Option<&str>) -> Option<SessionId> {
-        let token = RefreshToken::parse(token?, &self.keys.ring())?;
-        Some(token.session_id)
+    fn replaced(&self, token: Option<&str>) -> Option<RefreshToken> {
+        RefreshToken::parse(token?, &self.keys.ring())
     }
 
     /// Deletes the rows of sessions that are over for good, in small batches; how many.
     pub async fn purge(&self) -> Result<u64> {
         let now = self.seams.clock.now();
-        let mut purged = 0;
-        loop {
-            let batch = self.db.conn().await?.sessions().purge(now, BATCH).await?;
-            purged += batch;
-            if batch == 0 {
-                return Ok(purged);
-            }
-        }
+        in_batches(async |most| {
+            let mut conn = self.db.conn().await?;
+            Ok(conn.sessions().purge(now, most).await?)
+        })
+        .await
     }
 
     /// Ends every session that is proven. What proves nothing is passed over in silence.
@@ -235,7 +250,13 @@ impl Sessions {
             ))
         });
         let access = access.map(|verified| (verified.session_id, None));
-        access.into_iter().chain(refresh).collect()
+        let mut proven = Vec::new();
+        for one in access.into_iter().chain(refresh) {
+            if !proven.contains(&one) {
+                proven.push(one);
+            }
+        }
+        proven
     }
 
     async fn note_ends(

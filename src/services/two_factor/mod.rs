@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::codes::Codes;
 use super::sessions::Cause;
-use super::{Caller, Ground, Keys, Passwords, Result, Seams, Sessions, Throttle};
+use super::{Caller, Ground, Keys, Passwords, Result, Seams, Sessions, Throttle, in_batches};
 use crate::crypto::{QrCode, TotpSecret, backup_code_digest};
 use crate::domain::{
     BACKUP_CODES, BackupCode, ClientInfo, Code, EndReason, EventKind, Password, Proven,
@@ -83,12 +83,11 @@ impl TwoFactor {
 
     /// Whether the caller's second factor is on.
     pub async fn state(&self, caller: &Caller) -> Result<TwoFactorState> {
-        let user_id = caller.user().id;
+        let user = caller.user();
         let mut conn = self.db.conn().await?;
-        let factor = conn.totp_factors().of(user_id).await?;
         Ok(TwoFactorState {
-            enabled_at: factor.and_then(|factor| factor.confirmed_at),
-            backup_codes_remaining: conn.backup_codes().remaining(user_id).await?,
+            enabled_at: user.two_factor_enabled_at,
+            backup_codes_remaining: conn.backup_codes().remaining(user.id).await?,
         })
     }
 
@@ -107,20 +106,19 @@ impl TwoFactor {
         let now = self.seams.clock.now();
         let secret = TotpSecret::draw(&*self.seams.entropy);
         let sealed = secret.seal(user_id, &self.keys.ring(), now, &*self.seams.entropy)?;
+        let enrolment = self.enrolment(&secret, caller.user())?;
         let put = async |tx: &mut Tx, proven: &Proven| -> Result<bool> {
-            let factors = tx.totp_factors();
-            let put = factors.put_pending(user_id, &sealed, proven.version, now);
-            if !put.await? {
+            if proven.two_factor_enabled_at.is_some() {
                 return Err(Code::TwoFactorAlreadyEnabled.into());
             }
-            Ok(true)
+            Ok(tx.totp_factors().put_pending(proven, &sealed, now).await?)
         };
         let (tx, _) = self
             .passwords
             .with_proof(caller, password, client, proven, put)
             .await?;
         tx.commit().await?;
-        self.enrolment(&secret, caller.user())
+        Ok(enrolment)
     }
 
     fn enrolment(&self, secret: &TotpSecret, user: &User) -> Result<Enrolment> {
@@ -235,6 +233,16 @@ impl TwoFactor {
         };
         self.finish(tx, caller, change).await?;
         Ok(codes)
+    }
+
+    /// Deletes secrets that have waited for too long, in small batches; how many.
+    pub async fn purge(&self) -> Result<u64> {
+        let before = self.seams.clock.now() - TOTP_PENDING;
+        in_batches(async |most| {
+            let mut conn = self.db.conn().await?;
+            Ok(conn.totp_factors().purge(before, most).await?)
+        })
+        .await
     }
 
     /// The secret that waits for its first code.

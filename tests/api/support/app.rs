@@ -237,9 +237,14 @@ impl TestApp {
 
     /// Returns when a statement of somebody waits for a lock.
     pub(crate) async fn somebody_waits(&self) {
+        self.so_many_wait(1).await;
+    }
+
+    /// Returns when that many statements wait for a lock.
+    pub(crate) async fn so_many_wait(&self, most: i64) {
         let waiting = "select count(*) from pg_stat_activity
                        where datname = current_database() and wait_event_type = 'Lock'";
-        while self.count(waiting).await == 0 {}
+        while self.count(waiting).await < most {}
     }
 
     /// Runs a statement that changes what no caller can.
