@@ -89,7 +89,7 @@ fn sql_tells_the_time_in_two_places() {
     }
     for source in migrations() {
         // Who asks for events to be deleted is not believed about the time.
-        let expected = usize::from(source.path == "migrations/0020_event_retention.sql");
+        let expected = usize::from(source.path == "migrations/0009_event_retention.sql");
         assert_eq!(
             sql::clocks(&source.text),
             expected,

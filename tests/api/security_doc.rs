@@ -10,7 +10,7 @@ use keyward::domain::Limit;
 const DOCUMENT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/security.md"));
 
 /// Each row of the table of guesses, and the budget it is about.
-const BUDGETS: [(&str, Limit); 8] = [
+const BUDGETS: [(&str, Limit); 9] = [
     (
         "a password, at an account, from where its owner has not logged in before",
         Limit::Account,
@@ -42,6 +42,10 @@ const BUDGETS: [(&str, Limit); 8] = [
     (
         "a code asked for inside a session, for each account",
         Limit::Code,
+    ),
+    (
+        "each of these three, without a right one in between",
+        Limit::CodesInARow,
     ),
 ];
 
@@ -106,6 +110,8 @@ fn the_budgets_are_those_of_the_code() {
         let longest = words(limit.longest_wait());
         let budget = if limit.is_window() {
             format!("{free} in {first} | none until that time is over")
+        } else if first == longest {
+            format!("{free} | a wait of {first}")
         } else {
             format!("{free} | a wait of {first}, doubling to {longest}")
         };

@@ -174,3 +174,9 @@ fn production_refuses_a_key_file_that_others_can_read() {
     // A secret mounted into a container is often readable by the group of its user.
     assert!(with_key_file("production", &key_files(0o440), "outside.key").is_ok());
 }
+
+#[test]
+fn production_refuses_to_leave_guesses_uncounted() {
+    let name = "KEYWARD_LOGIN_THROTTLE";
+    refused_in_production(name, "off", &format!("{name}: must be on in production"));
+}
