@@ -1,11 +1,13 @@
 //! One connection, lent for one use case, and the deadline that every statement on it keeps.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::ops::{Deref, DerefMut};
+use std::pin::pin;
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, PgPool, Postgres};
+use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
@@ -17,6 +19,7 @@ use super::{
 pub struct Conn {
     /// `None` only while it is being dropped.
     lent: Option<PoolConnection<Postgres>>,
+    home: Handle,
     deadline: Instant,
     /// A statement was sent and its answer has not been read to the end.
     busy: bool,
@@ -25,13 +28,23 @@ pub struct Conn {
 }
 
 impl Conn {
-    pub(super) async fn acquire(pool: &PgPool, wait: Duration) -> Result<Self, DbError> {
+    pub(super) async fn acquire(
+        pool: &PgPool,
+        home: &Handle,
+        wait: Duration,
+    ) -> Result<Self, DbError> {
         let deadline = Instant::now() + wait;
-        let lent = timeout_at(deadline, pool.acquire())
+        let mut acquiring = pin!(pool.acquire());
+        let at_home = poll_fn(|context| {
+            let _home = home.enter();
+            acquiring.as_mut().poll(context)
+        });
+        let lent = timeout_at(deadline, at_home)
             .await
             .map_err(|_| DbError::late())??;
         Ok(Self {
             lent: Some(lent),
+            home: home.clone(),
             deadline,
             busy: false,
             open: false,
@@ -124,7 +137,7 @@ impl Drop for Conn {
         if self.busy {
             lent.close_on_drop();
         } else {
-            tokio::spawn(give_back(lent, self.open));
+            self.home.spawn(give_back(lent, self.open));
         }
     }
 }

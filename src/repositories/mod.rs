@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use tokio::runtime::Handle;
 
 pub use backup_codes::BackupCodes;
 pub use connection::{Conn, Tx};
@@ -40,10 +41,14 @@ const DEADLINE: Duration = Duration::from_millis(2500);
 pub struct Db {
     pool: PgPool,
     options: PgConnectOptions,
+    /// The runtime that every connection belongs to, whoever asks for it: it outlives the threads that serve, of which one
+    /// may end while another still uses what it has opened.
+    home: Handle,
 }
 
 impl Db {
-    /// A pool of at most `size` connections. It connects when it is first used.
+    /// A pool of at most `size` connections, which belong to the runtime this is called on. It connects when it is first
+    /// used.
     pub fn new(url: &str, size: u32) -> Result<Self, DbError> {
         let options: PgConnectOptions = url.parse()?;
         let serving = options.clone().application_name("keyward").options([
@@ -55,12 +60,17 @@ impl Db {
             .max_connections(size)
             .acquire_timeout(DEADLINE)
             .connect_lazy_with(serving);
-        Ok(Self { pool, options })
+        let home = Handle::current();
+        Ok(Self {
+            pool,
+            options,
+            home,
+        })
     }
 
     /// A connection for a use case of one statement.
     pub async fn conn(&self) -> Result<Conn, DbError> {
-        Conn::acquire(&self.pool, DEADLINE).await
+        Conn::acquire(&self.pool, &self.home, DEADLINE).await
     }
 
     /// A transaction. Dropped without `commit`, it rolls back.

@@ -4,7 +4,9 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
+use std::time::Duration;
 
+use futures_util::future::join_all;
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -37,27 +39,49 @@ async fn the_first_start_greets_with_a_command_that_signs_up() {
     );
 }
 
+/// A sign-up of which the service has read all but the last bytes; those bytes.
+fn begin_sign_up(keyward: &Keyward, number: usize) -> (TcpStream, Vec<u8>) {
+    let body = format!(r#"{{"email":"ann{number}@example.com","password":"{PASSWORD}"}}"#);
+    let (begun, rest) = body.split_at(20);
+    let mut stream = TcpStream::connect(keyward.url.trim_start_matches("http://")).unwrap();
+    let length = body.len();
+    write!(stream, "POST /v1/auth/signup HTTP/1.1\r\nHost: keyward\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{begun}").unwrap();
+    (stream, rest.as_bytes().to_vec())
+}
+
 #[tokio::test]
-async fn a_request_under_way_is_finished_before_it_stops() {
+async fn requests_under_way_are_finished_before_it_stops() {
     for signal in [Signal::TERM, Signal::INT] {
         let home = home();
         let mut keyward = Keyward::start(home.path());
         let postgres = keyward.postgres();
-        let body = format!(r#"{{"email":"{EMAIL}","password":"{PASSWORD}"}}"#);
-        let mut stream = TcpStream::connect(keyward.url.trim_start_matches("http://")).unwrap();
-        let length = body.len();
-        write!(stream, "POST /v1/auth/signup HTTP/1.1\r\nHost: keyward\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n").unwrap();
-        stream.write_all(&body.as_bytes()[..20]).unwrap();
-        // The head has been read once the service knows of the request, which a second one shows.
-        assert_eq!(keyward.log_in().await.0, 401);
+        let begun: Vec<_> = (0..10)
+            .map(|number| begin_sign_up(&keyward, number))
+            .collect();
+        // The heads have been read once the service knows of the requests, which later ones show. By those, the threads
+        // that serve have all opened connections to the database.
+        let nobody = Value::from("");
+        let asking = (0..8).map(|_| keyward.get("/health/ready", &nobody));
+        assert_eq!(join_all(asking).await, [200; 8]);
         keyward.signal(signal);
         while !keyward.log().contains("stopping") {
-            std::thread::sleep(std::time::Duration::from_millis(5));
+            std::thread::sleep(Duration::from_millis(5));
         }
-        stream.write_all(&body.as_bytes()[20..]).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+        // One thread after the other has nothing to do any more, and ends, while others still work.
+        let (first, second): (Vec<_>, Vec<_>) = begun
+            .into_iter()
+            .enumerate()
+            .partition(|(number, _)| number % 2 == 0);
+        for (_, (mut stream, rest)) in first.into_iter().chain(second) {
+            stream.write_all(&rest).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            assert!(
+                answer.starts_with("HTTP/1.1 201 "),
+                "{answer}\n{}",
+                keyward.log()
+            );
+        }
         assert_eq!(keyward.wait().code(), Some(0), "{}", keyward.log());
         assert!(is_gone(postgres));
     }
@@ -112,9 +136,9 @@ async fn a_second_signal_stops_at_once() {
     assert_eq!(keyward.log_in().await.0, 401);
     keyward.signal(Signal::TERM);
     while !keyward.log().contains("stopping") {
-        std::thread::sleep(std::time::Duration::from_millis(5));
+        std::thread::sleep(Duration::from_millis(5));
     }
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    std::thread::sleep(Duration::from_millis(200));
     keyward.signal(Signal::TERM);
     assert_eq!(keyward.wait().code(), Some(0), "{}", keyward.log());
     assert!(
