@@ -17,7 +17,13 @@ end $$;
 revoke create on schema public from public;
 grant usage on schema public to keyward_serving;
 
-revoke all on all tables in schema public from keyward_serving;
+do $$ declare
+    ours text;
+begin
+    select string_agg(oid::regclass::text, ', ') into ours from pg_class
+        where relnamespace = 'public'::regnamespace and relkind = 'r' and relowner = current_user::regrole;
+    execute format('revoke all on %s from keyward_serving', ours);
+end $$;
 grant select on _sqlx_migrations to keyward_serving;
 -- `update` because keys are added under a lock on the table.
 grant select, insert, update on keys to keyward_serving;
@@ -30,5 +36,13 @@ grant execute on function purge_security_events to keyward_serving;
 
 -- Tables of the next release, until this has been run again.
 alter default privileges in schema public grant select, insert, update, delete on tables to keyward_serving;
+
+-- A schema that belongs to somebody else, as in a database made by PostgreSQL 14, heeds no `revoke` of ours.
+do $$ begin
+    if has_schema_privilege('keyward_serving', 'public', 'create') then
+        raise exception 'keyward_serving may still make tables and functions in the schema public'
+            using hint = format('Have a superuser run: alter schema public owner to %I. Then run this again.', current_user);
+    end if;
+end $$;
 
 commit;

@@ -7,7 +7,7 @@ use super::{Profile, parse};
 pub(super) const LOGIN: Name = Name::plain(
     "KEYWARD_LOGIN_THROTTLE",
     "on",
-    "Whether guesses at passwords and codes are counted and slowed down: on, or off for tests",
+    "Whether guesses are counted and slowed down, and floods refused: on, or off for tests",
 );
 
 /// Whether guesses are counted.

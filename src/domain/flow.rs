@@ -1,4 +1,4 @@
-//! How fast requests of a kind may come from one source, whoever makes them. Guesses have limits of their own: `Limit`.
+//! How fast requests of a kind may come from one source, whoever makes them, or from one person. Guesses have limits of their own: `Limit`.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -11,13 +11,15 @@ pub enum Flow {
     LogIn,
     /// Refreshing.
     Refresh,
+    /// Changing one's profile: each change is an event, which is kept.
+    Change,
 }
 
 impl Flow {
     /// How many may come at once. An office or a school behind one address has to fit.
     fn burst(self) -> i32 {
         match self {
-            Self::SignUp => 30,
+            Self::SignUp | Self::Change => 30,
             Self::LogIn => 60,
             Self::Refresh => 300,
         }
@@ -26,7 +28,7 @@ impl Flow {
     /// After how long there is one more.
     fn every(self) -> TimeDelta {
         match self {
-            Self::SignUp => TimeDelta::seconds(10),
+            Self::SignUp | Self::Change => TimeDelta::seconds(10),
             Self::LogIn => TimeDelta::seconds(1),
             Self::Refresh => TimeDelta::milliseconds(100),
         }
@@ -53,7 +55,7 @@ impl Flow {
 mod tests {
     use super::*;
 
-    const FLOWS: [Flow; 3] = [Flow::SignUp, Flow::LogIn, Flow::Refresh];
+    const FLOWS: [Flow; 4] = [Flow::SignUp, Flow::LogIn, Flow::Refresh, Flow::Change];
 
     fn now() -> DateTime<Utc> {
         DateTime::from_timestamp(1_800_000_000, 0).unwrap()

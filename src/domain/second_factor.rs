@@ -131,7 +131,7 @@ impl LoginChallenge {
     pub const LIFE: TimeDelta = TimeDelta::minutes(5);
     /// How many codes may be tried.
     pub const TRIES: i32 = 5;
-    /// How many a person may have at once; the oldest gives way.
+    /// How many a person may have at once on a known device, and on all others together; the oldest gives way.
     pub const AT_ONCE: i64 = 20;
 }
 

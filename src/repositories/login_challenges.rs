@@ -1,11 +1,11 @@
-//! Logins that wait for the second factor. A challenge is alive while it has time and tries left and the account is
-//! what was proven; it is spent once.
+//! Logins that wait for the second factor. A challenge has so much time and so many tries, holds while the account is
+//! what was proven, and is spent once.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{Conn, DbError};
-use crate::domain::{AuthMethod, DeviceId, LoginChallenge, UserId};
+use crate::domain::{AuthMethod, DeviceId, LoginChallenge};
 
 /// Of a challenge's secret.
 type Digest = [u8; 32];
@@ -45,34 +45,43 @@ impl LoginChallenges<'_> {
             == 1)
     }
 
-    /// Deletes all but a person's newest. Exact only while the user's row is locked, as it is after `add`.
-    pub async fn keep_newest(self, user_id: UserId, most: i64) -> Result<(), DbError> {
+    /// Deletes all but the newest of a person and a device (or of no known device), and never the one just added. Exact
+    /// only while the user's row is locked, as it is after `add`.
+    pub async fn keep_newest(
+        self,
+        added: &Digest,
+        challenge: &LoginChallenge,
+        most: i64,
+    ) -> Result<(), DbError> {
         let (connection, bound) = self.0.statement()?;
         let statement = sqlx::query!(
             "delete from login_challenges where digest in (
                  select digest from login_challenges
-                 where user_id = $1 order by expires_at desc, digest offset $2
+                 where user_id = $2 and device_id is not distinct from $3 and digest <> $1
+                 order by expires_at desc, digest offset $4
              )",
-            user_id.uuid(),
-            most,
+            added,
+            challenge.user_id.uuid(),
+            challenge.device_id.map(DeviceId::uuid),
+            most - 1,
         );
         bound.run(statement.execute(connection)).await?;
         Ok(())
     }
 
-    /// One that is alive.
-    pub async fn alive(
+    /// One that has time and tries left, and whether the account still is what was proven.
+    pub async fn waiting(
         self,
         digest: &Digest,
         now: DateTime<Utc>,
-    ) -> Result<Option<LoginChallenge>, DbError> {
+    ) -> Result<Option<(LoginChallenge, bool)>, DbError> {
         let (connection, bound) = self.0.statement()?;
         let statement = sqlx::query_as!(
             ChallengeRow,
-            "select c.user_id, c.credential_version, c.auth_methods, c.device_id
-             from login_challenges c join users u on u.id = c.user_id
-             where c.digest = $1 and c.expires_at > $2 and c.tries < $3
-                 and u.credential_version = c.credential_version and u.disabled_at is null",
+            r#"select c.user_id, c.credential_version, c.auth_methods, c.device_id,
+                   u.credential_version = c.credential_version and u.disabled_at is null as "holds!"
+               from login_challenges c join users u on u.id = c.user_id
+               where c.digest = $1 and c.expires_at > $2 and c.tries < $3"#,
             digest,
             now,
             LoginChallenge::TRIES,
@@ -134,21 +143,23 @@ struct ChallengeRow {
     credential_version: i32,
     auth_methods: Vec<String>,
     device_id: Option<Uuid>,
+    holds: bool,
 }
 
 impl ChallengeRow {
-    fn read(self) -> Result<LoginChallenge, DbError> {
+    fn read(self) -> Result<(LoginChallenge, bool), DbError> {
         let methods = self
             .auth_methods
             .iter()
             .map(|word| AuthMethod::from_word(word));
-        Ok(LoginChallenge {
+        let challenge = LoginChallenge {
             user_id: self.user_id.into(),
             credential_version: self.credential_version,
             methods: methods
                 .collect::<Option<_>>()
                 .ok_or(DbError::Unreadable("login_challenges.auth_methods"))?,
             device_id: self.device_id.map(Into::into),
-        })
+        };
+        Ok((challenge, self.holds))
     }
 }

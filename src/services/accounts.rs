@@ -109,6 +109,7 @@ impl Accounts {
     ) -> Result<User> {
         let now = self.seams.clock.now();
         let (user_id, session_id) = (caller.user().id, caller.session().id);
+        self.throttle.pass_person(Flow::Change, user_id)?;
         let mut tx = self.db.begin().await?;
         let changed = tx
             .users()

@@ -1,4 +1,4 @@
-//! Limits on plain flow, by source: kept in memory, a replica for itself, so that a flood writes nothing. Guesses are
+//! Limits on plain flow, by address or person: kept in memory, a replica for itself, so that a flood writes nothing. Guesses are
 //! counted in the database: `throttle`.
 
 use std::collections::HashMap;
@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::Result;
 use super::throttle::network;
-use crate::domain::{ClientInfo, Flow, Refusal};
+use crate::domain::{ClientInfo, Flow, Refusal, UserId};
 
 /// Sources that are remembered.
 const MOST: usize = 100_000;
@@ -21,13 +21,22 @@ type Source = (Flow, Vec<u8>);
 pub(super) struct Flows(Mutex<HashMap<Source, DateTime<Utc>>>);
 
 impl Flows {
-    /// Counts a request of this kind, or refuses it. Loopback is not limited: behind a proxy that was not named,
-    /// everybody is there.
+    /// Counts a request of this kind from an address, or refuses it. Loopback is not limited: behind a proxy that was not
+    /// named, everybody is there.
     pub(super) fn pass(&self, flow: Flow, client: &ClientInfo, now: DateTime<Utc>) -> Result<()> {
-        let Some(ip) = client.ip.filter(|ip| !ip.is_loopback()) else {
-            return Ok(());
-        };
-        let source = (flow, network(ip));
+        match client.ip.filter(|ip| !ip.is_loopback()) {
+            Some(ip) => self.take((flow, network(ip)), now),
+            None => Ok(()),
+        }
+    }
+
+    /// The same from a person, wherever they are.
+    pub(super) fn pass_person(&self, flow: Flow, who: UserId, now: DateTime<Utc>) -> Result<()> {
+        self.take((flow, who.uuid().as_bytes().to_vec()), now)
+    }
+
+    fn take(&self, source: Source, now: DateTime<Utc>) -> Result<()> {
+        let flow = source.0;
         let mut whole_at = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         make_room(&mut whole_at, now);
         match flow.take(whole_at.get(&source).copied(), now) {

@@ -107,6 +107,14 @@ impl Throttle {
         self.flows.pass(flow, client, self.seams.clock.now())
     }
 
+    /// The same of a person, wherever they are.
+    pub(super) fn pass_person(&self, flow: Flow, who: UserId) -> Result<()> {
+        if !self.enabled {
+            return Ok(());
+        }
+        self.flows.pass_person(flow, who, self.seams.clock.now())
+    }
+
     /// Counts a try of each, in their order, or refuses. What is refused has counted nothing, and a flood of it writes
     /// nothing.
     pub(super) async fn reserve(&self, guesses: &[&Guess<'_>]) -> Result<Reservation> {

@@ -157,10 +157,15 @@ async fn a_challenge_does_not_survive_a_change_of_the_account() {
         let challenge = ann.challenge().await;
         app.tamper(change).await;
         let sessions = app.count("select count(*) from sessions").await;
-        app.complete(&challenge, &authenticator.code(&app))
-            .await
-            .refused(401, "challenge_expired");
+        for _ in 0..8 {
+            app.complete(&challenge, &authenticator.code(&app))
+                .await
+                .refused(401, "challenge_expired");
+        }
         assert_eq!(app.count("select count(*) from sessions").await, sessions);
+        // A trace for each try there was.
+        let traces = if change.starts_with("delete") { 0 } else { 5 };
+        assert_eq!(app.events_of("login_refused").await, traces);
     }
 }
 

@@ -271,3 +271,28 @@ async fn a_person_has_so_many_challenges_at_once() {
         .await
         .refused(401, "challenge_expired");
 }
+
+// LGN-22
+#[actix_web::test]
+async fn whoever_knows_the_password_pushes_out_no_challenge_of_a_known_device() {
+    let app = TestApp::guarded().await;
+    let ann = app.sign_up("ann@example.com").await;
+    let (authenticator, _) = ann.turn_on_two_factor().await;
+    let challenge = ann.challenge().await;
+    let signed_in = app
+        .complete(&challenge, &authenticator.code(&app))
+        .await
+        .is(200);
+    app.advance(TimeDelta::seconds(60));
+    let body = json!({
+        "email": "ann@example.com", "password": PASSWORD, "device_token": signed_in["device_token"]
+    });
+    let asked = app.post("/v1/auth/login", body).await.is(200);
+    for _ in 0..21 {
+        ann.challenge().await;
+    }
+    let owners = asked["challenge_token"].as_str().unwrap();
+    app.complete(owners, &authenticator.code(&app))
+        .await
+        .is(200);
+}

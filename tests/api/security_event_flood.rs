@@ -57,9 +57,46 @@ async fn a_flood_of_what_changes_nothing_writes_nothing() {
         ann.delete(WRONG).await.refused(403, "wrong_password");
     }
     let before = app.events().await;
-    for _ in 0..10 {
+    for _ in 0..8 {
         void_tokens(&app, &ended, &ann.access_token).await;
         nothing_new(&app, &ended, &ann).await;
     }
     assert_eq!(app.events().await, before);
+}
+
+#[actix_web::test]
+async fn one_access_token_writes_no_flood_of_changes() {
+    let app = TestApp::guarded().await;
+    let ann = app.sign_up("ann@example.com").await;
+    let bob = app.sign_up("bob@example.com").await;
+    let mut refused = 0;
+    for number in 0..50 {
+        let locale = if number % 2 == 0 { "de" } else { "fr" };
+        let answer = ann.change(json!({ "locale": locale })).await;
+        if answer.status == 429 {
+            answer.refused(429, "too_many_attempts");
+            refused += 1;
+        }
+    }
+    assert_eq!((app.events_of("profile_changed").await, refused), (30, 20));
+    bob.change(json!({ "locale": "de" })).await.is(200);
+    app.advance(chrono::TimeDelta::seconds(10));
+    ann.change(json!({ "locale": "it" })).await.is(200);
+    ann.change(json!({ "locale": "es" })).await.is(429);
+}
+
+// AUD-07
+#[actix_web::test]
+async fn without_its_trace_nothing_happens() {
+    let app = TestApp::guarded().await;
+    app.sign_up("ann@example.com").await;
+    let mut gate = app.sql.begin().await.unwrap();
+    let shut = "lock table security_events in exclusive mode";
+    sqlx::raw_sql(shut).execute(&mut *gate).await.unwrap();
+    for password in [PASSWORD, WRONG] {
+        let answer = app.log_in("ann@example.com", password).await;
+        answer.refused(503, "unavailable");
+    }
+    gate.rollback().await.unwrap();
+    assert_eq!(app.count("select count(*) from sessions").await, 1);
 }

@@ -84,6 +84,34 @@ async fn everything_works_without_the_rights_of_the_owner() {
     assert_eq!(services.security_events.purge().await.unwrap(), 0);
 }
 
+#[actix_web::test]
+async fn the_second_factor_works_without_the_rights_of_the_owner() {
+    let Served { app, role: _role } = &serve().await;
+    let ann = app.sign_up("ann@example.com").await;
+    let (authenticator, codes) = ann.turn_on_two_factor().await;
+    let challenge = ann.challenge().await;
+    let wrong = authenticator.wrong_code(app);
+    app.complete(&challenge, &wrong).await.is(401);
+    let code = authenticator.code(app);
+    app.complete(&challenge, &code).await.is(200);
+    let challenge = ann.challenge().await;
+    app.complete_with_backup(&challenge, &codes[0])
+        .await
+        .is(200);
+    for (path, status) in [("backup-codes", 200), ("disable", 204)] {
+        app.advance(TimeDelta::seconds(30));
+        let body = json!({ "password": PASSWORD, "code": authenticator.code(app) });
+        ann.post(&format!("/v1/me/2fa/{path}"), body)
+            .await
+            .is(status);
+    }
+    ann.enable_two_factor().await;
+    app.advance(TimeDelta::days(2));
+    let services = &app.app.services;
+    assert_eq!(services.two_factor.purge().await.unwrap(), 1);
+    services.login.purge().await.unwrap();
+}
+
 // AUD-04, OPS-11
 #[actix_web::test]
 async fn who_serves_can_neither_change_events_nor_the_schema() {

@@ -60,6 +60,8 @@ impl Login {
             .hold(&mut tx, challenge.user_id, replaces)
             .await?;
         if !tx.login_challenges().spend(&answered.digest).await? {
+            drop(tx);
+            self.waiting(&answered.digest, client, now).await?;
             return Err(Code::ChallengeExpired.into());
         }
         if !Codes::spend(&mut tx, &answered.right).await? {
@@ -84,10 +86,7 @@ impl Login {
             .challenge(&step.challenge_token)
             .ok_or(Code::ChallengeExpired)?;
         let digest = token.digest();
-        let mut conn = self.db.conn().await?;
-        let challenge = conn.login_challenges().alive(&digest, now).await?;
-        drop(conn);
-        let challenge = challenge.ok_or(Code::ChallengeExpired)?;
+        let challenge = self.waiting(&digest, client, now).await?;
         let reserved = self.count_code(&digest, &challenge, client).await?;
         let compared = self.codes.compare(challenge.user_id, &step.code, now).await;
         if !matches!(compared, Ok(None)) {
@@ -102,6 +101,29 @@ impl Login {
             challenge,
             right,
         })
+    }
+
+    /// The challenge, if it may be answered. One that waits for nothing, because the account has changed since, is refused
+    /// like one that does not exist, and leaves a trace for each of its tries.
+    async fn waiting(
+        &self,
+        digest: &[u8; 32],
+        client: &ClientInfo,
+        now: DateTime<Utc>,
+    ) -> Result<LoginChallenge> {
+        let mut conn = self.db.conn().await?;
+        let found = conn.login_challenges().waiting(digest, now).await?;
+        let (challenge, holds) = found.ok_or(Code::ChallengeExpired)?;
+        if holds {
+            return Ok(challenge);
+        }
+        let counted = conn.login_challenges().count_try(digest).await?;
+        drop(conn);
+        if counted {
+            let (kind, user_id) = (EventKind::LoginRefused, Some(challenge.user_id));
+            note_alone(&self.db, self.seams.event(kind, user_id, None, client, now)).await?;
+        }
+        Err(Code::ChallengeExpired.into())
     }
 
     /// Gives a challenge for a right password.
@@ -132,7 +154,7 @@ impl Login {
             return Err(Code::InvalidCredentials.into());
         }
         tx.login_challenges()
-            .keep_newest(known.user_id, LoginChallenge::AT_ONCE)
+            .keep_newest(&digest, &challenge, LoginChallenge::AT_ONCE)
             .await?;
         let (kind, user_id) = (EventKind::LoginChallenged, Some(known.user_id));
         let event = self.seams.event(kind, user_id, None, attempt.client, now);

@@ -244,7 +244,10 @@ impl TestApp {
     pub(crate) async fn so_many_wait(&self, most: i64) {
         let waiting = "select count(*) from pg_stat_activity
                        where datname = current_database() and wait_event_type = 'Lock'";
-        while self.count(waiting).await < most {}
+        let waited = async { while self.count(waiting).await < most {} };
+        let patience = Duration::from_secs(20);
+        let waited = tokio::time::timeout(patience, waited).await;
+        assert!(waited.is_ok(), "nobody waits");
     }
 
     /// Runs a statement that changes what no caller can.
