@@ -2,10 +2,7 @@
 
 use std::collections::BTreeSet;
 
-const DOCUMENT: &str = include_str!(concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/docs/dependencies.md"
-));
+const DOCUMENT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/dependencies.md"));
 const MANIFEST: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
 
 /// The crates of the sections with these headings.
@@ -54,6 +51,7 @@ fn crates_and_reasons_are_found_where_they_stand() {
     let manifest = "[package]\nname = \"a\"\n[dependencies]\n# b\nc = \"1\"\nd.version = \"2\"\n[lints]\ne = 3\n";
     let crates = named(manifest, &["[dependencies]"]);
     assert_eq!(crates, BTreeSet::from(["c", "d"]));
-    let document = "# A\n\n## B\n\n| crate | why |\n| `c` | because |\n| `d` |  |\n\n## E\n\n| `f` | so |\n";
+    let document =
+        "# A\n\n## B\n\n| crate | why |\n| `c` | because |\n| `d` |  |\n\n## E\n\n| `f` | so |\n";
     assert_eq!(explained(document, "\n## B\n"), BTreeSet::from(["c"]));
 }
