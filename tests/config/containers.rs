@@ -91,6 +91,7 @@ fn what_compose_sets_starts_in_production() {
     }
 }
 
+// OPS-11
 #[test]
 fn who_serves_is_not_the_owner() {
     let services = services();
@@ -108,6 +109,7 @@ fn who_serves_is_not_the_owner() {
     assert!(!has_owners_password);
 }
 
+// OPS-14
 #[test]
 fn no_secret_has_a_default() {
     let all = variables(COMPOSE);
@@ -148,6 +150,24 @@ fn keyward_waits_for_a_database_that_is_ready_for_it() {
             "{service}"
         );
     }
+}
+
+// OPS-15
+#[test]
+fn keyward_has_no_rights_in_its_container_and_writes_nothing() {
+    let services = services();
+    for service in OF_KEYWARD {
+        let service = &services[service];
+        assert_eq!(service["read_only"], true);
+        assert_eq!(service["cap_drop"][0], "ALL");
+        assert_eq!(service["security_opt"][0], "no-new-privileges:true");
+        assert!(service["user"].is_null(), "as the image says");
+    }
+    let user = DOCKERFILE
+        .lines()
+        .find_map(|line| line.strip_prefix("USER "));
+    let user: u32 = user.unwrap().split(':').next().unwrap().parse().unwrap();
+    assert_ne!(user, 0);
 }
 
 #[test]
