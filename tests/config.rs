@@ -9,6 +9,8 @@
 
 #[path = "config/browser.rs"]
 mod browser;
+#[path = "config/containers.rs"]
+mod containers;
 #[path = "config/names.rs"]
 mod names;
 #[path = "config/production.rs"]
