@@ -41,7 +41,10 @@ impl Conn {
     pub(super) async fn begin(mut self) -> Result<Tx, DbError> {
         self.open = true;
         self.run("begin").await?;
-        Ok(Tx(self))
+        Ok(Tx {
+            conn: self,
+            once_durable: Vec::new(),
+        })
     }
 
     /// The connection to give a statement to, and what runs it within the deadline.
@@ -164,14 +167,27 @@ impl Bound<'_> {
 
 /// A transaction and its repositories.
 #[must_use]
-pub struct Tx(Conn);
+pub struct Tx {
+    conn: Conn,
+    once_durable: Vec<Afterwards>,
+}
+
+type Afterwards = Box<dyn FnOnce() + Send + Sync>;
 
 impl Tx {
     /// Makes everything durable. When this fails, whether it did is not known.
     pub async fn commit(mut self) -> Result<(), DbError> {
-        self.0.run("commit").await?;
-        self.0.open = false;
+        self.conn.run("commit").await?;
+        self.conn.open = false;
+        for then in self.once_durable {
+            then();
+        }
         Ok(())
+    }
+
+    /// What is done when everything is durable, and only then.
+    pub fn once_durable(&mut self, then: impl FnOnce() + Send + Sync + 'static) {
+        self.once_durable.push(Box::new(then));
     }
 }
 
@@ -179,12 +195,12 @@ impl Deref for Tx {
     type Target = Conn;
 
     fn deref(&self) -> &Conn {
-        &self.0
+        &self.conn
     }
 }
 
 impl DerefMut for Tx {
     fn deref_mut(&mut self) -> &mut Conn {
-        &mut self.0
+        &mut self.conn
     }
 }

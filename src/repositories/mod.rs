@@ -14,10 +14,12 @@ mod throttles;
 mod totp_factors;
 mod users;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+use crate::metrics::Metrics;
 
 pub use backup_codes::BackupCodes;
 pub use connection::{Conn, Tx};
@@ -40,6 +42,7 @@ const DEADLINE: Duration = Duration::from_millis(2500);
 pub struct Db {
     pool: PgPool,
     options: PgConnectOptions,
+    metrics: Option<Metrics>,
 }
 
 impl Db {
@@ -55,12 +58,35 @@ impl Db {
             .max_connections(size)
             .acquire_timeout(DEADLINE)
             .connect_lazy_with(serving);
-        Ok(Self { pool, options })
+        Ok(Self {
+            pool,
+            options,
+            metrics: None,
+        })
+    }
+
+    /// The same, with its waits measured.
+    #[must_use]
+    pub fn measured(mut self, metrics: Metrics) -> Self {
+        self.metrics = Some(metrics);
+        self
+    }
+
+    /// How many connections are lent, and how many are there to be lent.
+    pub fn connections(&self) -> (i64, i64) {
+        let idle = i64::try_from(self.pool.num_idle()).unwrap_or(i64::MAX);
+        let all = i64::from(self.pool.size());
+        ((all - idle).max(0), idle)
     }
 
     /// A connection for a use case of one statement.
     pub async fn conn(&self) -> Result<Conn, DbError> {
-        Conn::acquire(&self.pool, DEADLINE).await
+        let asked = Instant::now();
+        let lent = Conn::acquire(&self.pool, DEADLINE).await;
+        if let Some(metrics) = &self.metrics {
+            metrics.database_waited(asked.elapsed());
+        }
+        lent
     }
 
     /// A transaction. Dropped without `commit`, it rolls back.

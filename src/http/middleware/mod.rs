@@ -2,6 +2,7 @@
 
 mod cors;
 mod edge;
+mod outcome;
 mod request_span;
 
 pub(super) use cors::preflight;

@@ -1,4 +1,4 @@
-//! One span and one log line a request: route pattern, status, time, user. Never a query string, a body or a header.
+//! One span and one log line a request: route pattern, status, time, user, outcome. Never a query string, a body or a header.
 
 use std::time::Instant;
 
@@ -17,7 +17,9 @@ use crate::services::Seams;
 pub(super) struct Mark {
     /// `X-Request-Id`.
     pub(super) id: String,
-    started: Instant,
+    /// The pattern of the route.
+    pub(super) route: String,
+    pub(super) started: Instant,
 }
 
 /// Describes requests to the log.
@@ -30,9 +32,17 @@ impl RootSpanBuilder for RequestSpan {
             .match_pattern()
             .unwrap_or_else(|| "unmatched".to_owned());
         let method = request.method().as_str();
-        let span = tracing::info_span!("request", method, route, request_id = id, user.id = Empty);
+        let span = tracing::info_span!(
+            "request",
+            method,
+            route,
+            request_id = id,
+            user.id = Empty,
+            outcome = Empty
+        );
         request.extensions_mut().insert(Mark {
             id,
+            route,
             started: Instant::now(),
         });
         span
