@@ -44,6 +44,7 @@ mod login_second_step_races;
 mod logout;
 mod me;
 mod me_delete;
+mod metrics;
 mod openapi;
 mod password_change;
 mod passwords;

@@ -7,6 +7,7 @@ pub(crate) mod browser;
 pub(crate) mod clock;
 pub(crate) mod contract;
 pub(crate) mod database;
+pub(crate) mod metrics;
 pub(crate) mod network;
 pub(crate) mod people;
 pub(crate) mod wire;
