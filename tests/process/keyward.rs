@@ -169,7 +169,9 @@ impl Keyward {
         let token = access_token.as_str().unwrap();
         let answer = request.bearer_auth(token).send().await.unwrap();
         assert!(answer.status().is_success(), "{path}: {}", answer.status());
-        answer.json().await.unwrap()
+        answer.bytes().await.map_or(Value::Null, |body| {
+            serde_json::from_slice(&body).unwrap_or_default()
+        })
     }
 
     pub(crate) async fn sign_up(&self) -> Value {

@@ -13,6 +13,7 @@
 mod crash;
 mod keyward;
 mod lifecycle;
+mod logs;
 mod management;
 mod secrets;
 mod startup;

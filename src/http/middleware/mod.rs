@@ -4,6 +4,7 @@ mod cors;
 mod edge;
 mod outcome;
 mod request_span;
+mod trace_context;
 
 pub(super) use cors::preflight;
 pub use edge::edge;
