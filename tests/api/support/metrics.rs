@@ -72,6 +72,21 @@ impl Scrape {
         self.series.len()
     }
 
+    /// The labels that series of a family have, but for the bounds of a histogram.
+    pub(crate) fn labels(&self, family: &str) -> BTreeSet<String> {
+        let histogram = |series: &str| {
+            let rest = series.strip_prefix(family);
+            rest.is_some_and(|rest| rest.starts_with(['{', '_']) || rest.is_empty())
+        };
+        let all = self.series.keys().filter(|series| histogram(series));
+        let labels = all.flat_map(|series| {
+            let inside = series.split_once('{').map_or("", |(_, inside)| inside);
+            let pairs = inside.split("\",").filter_map(|pair| pair.split_once('='));
+            pairs.map(|(name, _)| name.to_owned()).collect::<Vec<_>>()
+        });
+        labels.filter(|name| name != "le").collect()
+    }
+
     /// The families, each with its type.
     pub(crate) fn families(&self) -> BTreeSet<(String, String)> {
         let types = self.text.lines().filter_map(|line| {
