@@ -8,6 +8,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, PgPool, Postgres};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::retirement::Retirement;
 use super::{
     BackupCodes, DbError, Health, Keys, LoginChallenges, PasswordHistory, SecurityEvents, Sessions,
     Throttles, TotpFactors, Users,
@@ -17,6 +18,7 @@ use super::{
 pub struct Conn {
     /// `None` only while it is being dropped.
     lent: Option<PoolConnection<Postgres>>,
+    retirement: Retirement,
     deadline: Instant,
     /// A statement was sent and its answer has not been read to the end.
     busy: bool,
@@ -25,13 +27,18 @@ pub struct Conn {
 }
 
 impl Conn {
-    pub(super) async fn acquire(pool: &PgPool, wait: Duration) -> Result<Self, DbError> {
+    pub(super) async fn acquire(
+        pool: &PgPool,
+        retirement: &Retirement,
+        wait: Duration,
+    ) -> Result<Self, DbError> {
         let deadline = Instant::now() + wait;
         let lent = timeout_at(deadline, pool.acquire())
             .await
             .map_err(|_| DbError::late())??;
         Ok(Self {
             lent: Some(lent),
+            retirement: retirement.clone(),
             deadline,
             busy: false,
             open: false,
@@ -55,8 +62,15 @@ impl Conn {
             Bound {
                 deadline: self.deadline,
                 busy: &mut self.busy,
+                retirement: &self.retirement,
             },
         ))
+    }
+
+    /// The database takes no writes: this connection, and those that are there, are used no more.
+    pub(super) fn retire(&mut self) {
+        self.retirement.retire_all();
+        self.busy = true;
     }
 
     async fn run(&mut self, command: &'static str) -> Result<(), DbError> {
@@ -149,6 +163,7 @@ async fn give_back(mut lent: PoolConnection<Postgres>, open: bool) {
 pub(super) struct Bound<'a> {
     deadline: Instant,
     busy: &'a mut bool,
+    retirement: &'a Retirement,
 }
 
 impl Bound<'_> {
@@ -160,7 +175,8 @@ impl Bound<'_> {
         let answer = timeout_at(self.deadline, statement)
             .await
             .map_err(|_| DbError::late())?;
-        *self.busy = false;
+        // One that cannot write is not given back.
+        *self.busy = self.retirement.look_at(&answer);
         Ok(answer?)
     }
 }

@@ -7,6 +7,7 @@ mod error;
 mod keys;
 mod login_challenges;
 mod password_history;
+mod retirement;
 mod schema;
 mod security_events;
 mod sessions;
@@ -20,6 +21,7 @@ use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::metrics::Metrics;
+use retirement::Retirement;
 
 pub use backup_codes::BackupCodes;
 pub use connection::{Conn, Tx};
@@ -42,6 +44,7 @@ const DEADLINE: Duration = Duration::from_millis(2500);
 pub struct Db {
     pool: PgPool,
     options: PgConnectOptions,
+    retirement: Retirement,
     metrics: Option<Metrics>,
 }
 
@@ -54,13 +57,20 @@ impl Db {
             ("lock_timeout", "2000"),
             ("idle_in_transaction_session_timeout", "5000"),
         ]);
+        let retirement = Retirement::default();
+        let retired = retirement.clone();
         let pool = PgPoolOptions::new()
             .max_connections(size)
             .acquire_timeout(DEADLINE)
+            .before_acquire(move |_, meta| {
+                let fit = !retired.includes(meta.age);
+                Box::pin(std::future::ready(Ok(fit)))
+            })
             .connect_lazy_with(serving);
         Ok(Self {
             pool,
             options,
+            retirement,
             metrics: None,
         })
     }
@@ -82,7 +92,7 @@ impl Db {
     /// A connection for a use case of one statement.
     pub async fn conn(&self) -> Result<Conn, DbError> {
         let asked = Instant::now();
-        let lent = Conn::acquire(&self.pool, DEADLINE).await;
+        let lent = Conn::acquire(&self.pool, &self.retirement, DEADLINE).await;
         if let Some(metrics) = &self.metrics {
             metrics.database_waited(asked.elapsed());
         }

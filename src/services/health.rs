@@ -1,4 +1,4 @@
-//! Whether this replica can serve: the database answers, is migrated, and agrees on the time.
+//! Whether this replica can serve: the database answers, takes writes, is migrated, and agrees on the time.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -53,6 +53,9 @@ impl Health {
             return Err(not_ready(
                 "the schema is older than this release; migrate it",
             ));
+        }
+        if conn.health().is_read_only().await? {
+            return Err(not_ready("the database takes no writes"));
         }
         let skew = conn.health().clock().await? - self.seams.clock.now();
         if skew.abs() > SKEW {
