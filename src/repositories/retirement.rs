@@ -6,6 +6,10 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 
+/// How often statements may retire all connections: each of many that are refused at once would close what the others
+/// have just opened.
+const EVERY: Duration = Duration::from_secs(1);
+
 /// When a connection last could not write. Clones share it.
 #[derive(Clone, Default)]
 pub(super) struct Retirement(Arc<ArcSwapOption<Instant>>);
@@ -31,7 +35,8 @@ impl Retirement {
             Err(sqlx::Error::Database(answer)) => answer.code().as_deref() == Some("25006"),
             _ => false,
         };
-        if read_only {
+        let since = self.0.load().as_ref().map(|at| at.elapsed());
+        if read_only && since.is_none_or(|since| since >= EVERY) {
             self.retire_all();
         }
         read_only

@@ -24,6 +24,7 @@ mod cookies_replaced;
 mod cookies_second_step;
 mod cors;
 mod database;
+mod database_refuses;
 mod errors;
 mod event_retention;
 mod flow;
