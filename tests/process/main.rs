@@ -11,6 +11,7 @@
 )]
 
 mod crash;
+mod database_away;
 mod keyward;
 mod lifecycle;
 mod logs;
