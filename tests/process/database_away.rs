@@ -51,13 +51,16 @@ fn children(parent: Pid) -> Vec<Pid> {
     pids.collect()
 }
 
-fn request(keyward: &Keyward, path: &str, body: Option<Value>) -> RequestBuilder {
-    let http = Client::builder().no_proxy().build().unwrap();
-    let url = format!("{}{path}", keyward.url);
-    match body {
-        Some(body) => http.post(url).json(&body),
-        None => http.get(url),
-    }
+fn get(keyward: &Keyward, path: &str) -> RequestBuilder {
+    client().get(format!("{}{path}", keyward.url))
+}
+
+fn post(keyward: &Keyward, path: &str, body: &Value) -> RequestBuilder {
+    client().post(format!("{}{path}", keyward.url)).json(body)
+}
+
+fn client() -> Client {
+    Client::builder().no_proxy().build().unwrap()
 }
 
 async fn status(request: RequestBuilder) -> u16 {
@@ -80,12 +83,14 @@ async fn is_unavailable(request: RequestBuilder) {
     assert_eq!(body.as_object().unwrap().len(), 6, "{body}");
 }
 
-fn log_in() -> Option<Value> {
-    Some(json!({ "email": EMAIL, "password": PASSWORD }))
+fn log_in(keyward: &Keyward, email: &str) -> RequestBuilder {
+    let body = json!({ "email": email, "password": PASSWORD });
+    post(keyward, "/v1/auth/login", &body)
 }
 
-fn sign_up(email: &str) -> Option<Value> {
-    Some(json!({ "email": email, "password": PASSWORD }))
+fn sign_up(keyward: &Keyward, email: &str) -> RequestBuilder {
+    let body = json!({ "email": email, "password": PASSWORD });
+    post(keyward, "/v1/auth/signup", &body)
 }
 
 #[tokio::test]
@@ -96,24 +101,17 @@ async fn while_its_processes_are_stopped_everything_is_unavailable_and_two_secon
     let token = ann["access_token"].as_str().unwrap();
     let held = HeldStill::of(&keyward);
     tokio::join!(
-        is_unavailable(request(&keyward, "/v1/auth/login", log_in())),
-        is_unavailable(request(
-            &keyward,
-            "/v1/auth/signup",
-            sign_up("bob@example.com")
-        )),
-        is_unavailable(request(&keyward, "/v1/me", None).bearer_auth(token)),
-        is_unavailable(request(&keyward, "/v1/me/sessions", None).bearer_auth(token)),
-        is_unavailable(request(&keyward, "/health/ready", None)),
+        is_unavailable(log_in(&keyward, EMAIL)),
+        is_unavailable(sign_up(&keyward, "bob@example.com")),
+        is_unavailable(get(&keyward, "/v1/me").bearer_auth(token)),
+        is_unavailable(get(&keyward, "/v1/me/sessions").bearer_auth(token)),
+        is_unavailable(get(&keyward, "/health/ready")),
     );
-    assert_eq!(status(request(&keyward, "/health/live", None)).await, 200);
-    assert_eq!(
-        status(request(&keyward, "/.well-known/jwks.json", None)).await,
-        200
-    );
+    assert_eq!(status(get(&keyward, "/health/live")).await, 200);
+    assert_eq!(status(get(&keyward, "/.well-known/jwks.json")).await, 200);
     drop(held);
     let back = Instant::now();
-    assert_eq!(status(request(&keyward, "/health/ready", None)).await, 200);
+    assert_eq!(status(get(&keyward, "/health/ready")).await, 200);
     assert_eq!(keyward.log_in().await.0, 200);
     assert_eq!(keyward.get("/v1/me", &ann["access_token"]).await, 200);
     assert_eq!(keyward.refresh(&ann["refresh_token"]).await.0, 200);
@@ -140,7 +138,7 @@ async fn restarted_under_load_it_loses_nothing_that_was_acknowledged() {
         assert!(number < 500, "it does not come back:\n{}", keyward.log());
         let new = keyward.postgres_if_there().is_some_and(|pid| pid != first);
         let email = format!("p{number}@example.com");
-        match status(request(&keyward, "/v1/auth/signup", sign_up(&email))).await {
+        match status(sign_up(&keyward, &email)).await {
             201 => acknowledged.push(email),
             503 => continue,
             other => panic!("{other}\n{}", keyward.log()),
@@ -151,7 +149,7 @@ async fn restarted_under_load_it_loses_nothing_that_was_acknowledged() {
     }
     assert!(acknowledged.len() > 5);
     let back = Instant::now();
-    assert_eq!(status(request(&keyward, "/health/ready", None)).await, 200);
+    assert_eq!(status(get(&keyward, "/health/ready")).await, 200);
     assert_eq!(keyward.get("/v1/me", &ann["access_token"]).await, 200);
     assert_eq!(keyward.refresh(&ann["refresh_token"]).await.0, 200);
     assert!(
@@ -160,11 +158,7 @@ async fn restarted_under_load_it_loses_nothing_that_was_acknowledged() {
         back.elapsed()
     );
     for email in acknowledged {
-        assert_eq!(
-            status(request(&keyward, "/v1/auth/login", sign_up(&email))).await,
-            200,
-            "{email}"
-        );
+        assert_eq!(status(log_in(&keyward, &email)).await, 200, "{email}");
     }
     assert!(keyward.stop().success());
 }
@@ -212,12 +206,10 @@ async fn reopen(keyward: &Keyward) {
 }
 
 #[tokio::test]
-async fn without_disk_for_events_nothing_is_acknowledged_that_needs_one_and_nothing_is_kept_of_it()
-{
+async fn without_disk_for_events_nothing_is_acknowledged_and_nothing_is_kept() {
     let home = home();
     let keyward = Keyward::start(home.path());
     let ann = keyward.sign_up().await;
-    let token = ann["access_token"].as_str().unwrap();
     let mut database = PgConnection::connect(&keyward.database_url())
         .await
         .unwrap();
@@ -226,42 +218,24 @@ async fn without_disk_for_events_nothing_is_acknowledged_that_needs_one_and_noth
         .await
         .unwrap();
     let full = FullDisk::under(&keyward, home.path(), &mut database).await;
-    is_unavailable(request(&keyward, "/v1/auth/login", log_in())).await;
-    is_unavailable(request(
-        &keyward,
-        "/v1/auth/signup",
-        sign_up("bob@example.com"),
-    ))
-    .await;
-    let log_out = request(
-        &keyward,
-        "/v1/auth/logout",
-        Some(json!({ "refresh_token": ann["refresh_token"] })),
-    );
-    is_unavailable(log_out).await;
-    assert_eq!(
-        status(request(&keyward, "/v1/me", None).bearer_auth(token)).await,
-        200
-    );
-    let (answered, refreshed) = keyward.refresh(&ann["refresh_token"]).await;
-    assert_eq!(answered, 200, "it writes no event");
-    assert_eq!(status(request(&keyward, "/health/live", None)).await, 200);
-    assert!(
-        keyward.log().contains("No space left on device"),
-        "{}",
-        keyward.log()
-    );
+    let log_out = json!({ "refresh_token": ann["refresh_token"] });
+    is_unavailable(log_in(&keyward, EMAIL)).await;
+    is_unavailable(sign_up(&keyward, "bob@example.com")).await;
+    is_unavailable(post(&keyward, "/v1/auth/logout", &log_out)).await;
+    let said = keyward.log();
+    assert!(said.contains("No space left on device"), "{said}");
+    // These write no event.
+    assert_eq!(keyward.get("/v1/me", &ann["access_token"]).await, 200);
+    let (refreshed, new) = keyward.refresh(&ann["refresh_token"]).await;
+    assert_eq!(refreshed, 200);
+    assert_eq!(status(get(&keyward, "/health/live")).await, 200);
     drop(full);
     reopen(&keyward).await;
     let back = Instant::now();
     assert_eq!(keyward.log_in().await.0, 200);
-    assert_eq!(keyward.refresh(&refreshed["refresh_token"]).await.0, 200);
-    let bob = request(&keyward, "/v1/auth/signup", sign_up("bob@example.com"));
-    assert_eq!(status(bob).await, 201, "nothing was kept of the first try");
-    assert!(
-        back.elapsed() < Duration::from_secs(2),
-        "{:?}",
-        back.elapsed()
-    );
+    assert_eq!(keyward.refresh(&new["refresh_token"]).await.0, 200);
+    // Of the first try nothing was kept.
+    assert_eq!(status(sign_up(&keyward, "bob@example.com")).await, 201);
+    assert!(back.elapsed() < Duration::from_secs(2));
     assert!(keyward.stop().success());
 }

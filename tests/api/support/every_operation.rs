@@ -72,30 +72,12 @@ impl<'a> Everybody<'a> {
     /// Who calls, and with which body; `None` for what needs no database.
     fn succeeds(&self, operation: &str) -> Option<(Option<&Person<'a>>, Value)> {
         let Self { ann, bob, carl, .. } = self;
-        let app = ann.app;
-        let refresh = || json!({ "refresh_token": ann.refresh_token });
-        let password = || json!({ "password": PASSWORD });
-        let new = "amber kettle window 31";
-        let both = || json!({ "password": PASSWORD, "code": self.authenticator.code(app) });
+        let code_of = |authenticator: &Authenticator| authenticator.code(ann.app);
+        let password = json!({ "password": PASSWORD });
+        let both = json!({ "password": PASSWORD, "code": code_of(&self.authenticator) });
         Some(match operation {
             "GET /.well-known/jwks.json" | "GET /openapi.yaml" | "GET /health/live" => return None,
             "GET /health/ready" => (None, Value::Null),
-            "POST /v1/auth/signup" => (
-                None,
-                json!({ "email": "new@example.com", "password": PASSWORD }),
-            ),
-            "POST /v1/auth/login" => (
-                None,
-                json!({ "email": ann.user["email"], "password": PASSWORD }),
-            ),
-            "POST /v1/auth/login/2fa" => {
-                let code = self.authenticator.code(app);
-                (
-                    None,
-                    json!({ "challenge_token": self.challenge, "code": code }),
-                )
-            }
-            "POST /v1/auth/refresh" | "POST /v1/auth/logout" => (None, refresh()),
             "GET /v1/me"
             | "GET /v1/me/2fa"
             | "GET /v1/me/sessions"
@@ -104,14 +86,32 @@ impl<'a> Everybody<'a> {
             | "DELETE /v1/me/sessions/others"
             | "DELETE /v1/me/sessions/{id}" => (Some(ann), Value::Null),
             "PATCH /v1/me" => (Some(ann), json!({ "locale": "de" })),
-            "POST /v1/me/password" => (
-                Some(ann),
-                json!({ "current_password": PASSWORD, "new_password": new }),
-            ),
-            "POST /v1/me/delete" | "POST /v1/me/2fa/enable" => (Some(ann), password()),
-            "POST /v1/me/2fa/verify" => (Some(carl), json!({ "code": self.pending.code(app) })),
-            "POST /v1/me/2fa/disable" | "POST /v1/me/2fa/backup-codes" => (Some(bob), both()),
-            other => panic!("{other}: how does it succeed, and does it need the database?"),
+            "POST /v1/me/password" => {
+                let new = "amber kettle window 31";
+                let change = json!({ "current_password": PASSWORD, "new_password": new });
+                (Some(ann), change)
+            }
+            "POST /v1/me/delete" | "POST /v1/me/2fa/enable" => (Some(ann), password),
+            "POST /v1/me/2fa/verify" => (Some(carl), json!({ "code": code_of(&self.pending) })),
+            "POST /v1/me/2fa/disable" | "POST /v1/me/2fa/backup-codes" => (Some(bob), both),
+            way_in => (None, self.signs_in(way_in)),
         })
+    }
+
+    /// With which body a token is got or given back.
+    fn signs_in(&self, operation: &str) -> Value {
+        let email = &self.ann.user["email"];
+        match operation {
+            "POST /v1/auth/signup" => json!({ "email": "new@example.com", "password": PASSWORD }),
+            "POST /v1/auth/login" => json!({ "email": email, "password": PASSWORD }),
+            "POST /v1/auth/login/2fa" => {
+                let code = self.authenticator.code(self.ann.app);
+                json!({ "challenge_token": self.challenge, "code": code })
+            }
+            "POST /v1/auth/refresh" | "POST /v1/auth/logout" => {
+                json!({ "refresh_token": self.ann.refresh_token })
+            }
+            other => panic!("{other}: how does it succeed, and does it need the database?"),
+        }
     }
 }
