@@ -12,6 +12,7 @@ use crate::crypto::{AccessTokenRules, PasswordHasher};
 use crate::domain::{Origin, Origins, PasswordPolicy, RefreshRules};
 use crate::http::{CookieRules, Surroundings};
 use crate::master_key_file;
+use crate::metrics::Metrics;
 use crate::repositories::{Db, SchemaState};
 use crate::services::{
     Accounts, Error, Ground, Health, Keys, Login, Passwords, Refresh, Seams, SecurityEvents,
@@ -25,6 +26,8 @@ pub struct App {
     pub services: Services,
     /// Time and randomness.
     pub seams: Seams,
+    /// What is counted.
+    pub metrics: Metrics,
     /// What the HTTP layer needs to know.
     pub surroundings: Surroundings,
     db: Db,
@@ -45,7 +48,9 @@ impl App {
         database: &Database<'_>,
         seams: Seams,
     ) -> anyhow::Result<Self> {
+        let metrics = Metrics::new()?;
         let db = Db::new(database.url.expose_secret(), config.database.pool)?;
+        let db = db.measured(metrics.clone());
         prepare(&db, config).await?;
         let masters = master_keys(config, database, &db, &seams).await?;
         let algorithm = config.keys.signing_algorithm;
@@ -53,18 +58,20 @@ impl App {
         let keys = keys
             .map_err(fault)
             .context("the key ring could not be opened")?;
-        let hasher = PasswordHasher::new(&config.passwords, &*seams.entropy)?;
+        let hasher = PasswordHasher::new(&config.passwords, &*seams.entropy, metrics.clone())?;
         let ground = Ground {
             db: db.clone(),
             keys: keys.into(),
             hasher,
             seams: seams.clone(),
+            metrics: metrics.clone(),
         };
         let services = wire(config, &ground);
         let surroundings = surroundings(config)?;
         Ok(Self {
             services,
             seams,
+            metrics,
             surroundings,
             db,
         })
@@ -125,12 +132,16 @@ async fn master_keys(
 
 fn wire(config: &Config, ground: &Ground) -> Services {
     let Ground {
-        db, keys, seams, ..
+        db,
+        keys,
+        seams,
+        metrics,
+        ..
     } = ground;
     let (db, keys, seams) = (|| db.clone(), || keys.clone(), || seams.clone());
     let tokens = &config.tokens;
     let (access, refresh, limits) = (access_rules(tokens), refresh_rules(tokens), limits(tokens));
-    let sessions = Sessions::new(db(), keys(), access, refresh, limits, seams());
+    let sessions = Sessions::new(ground, access, refresh, limits);
     let sessions = Arc::new(sessions);
     let throttle = Throttle::new(db(), keys(), seams(), config.throttle.enabled);
     let throttle = Arc::new(throttle);
@@ -145,9 +156,9 @@ fn wire(config: &Config, ground: &Ground) -> Services {
     Services {
         accounts: Accounts::new(ground, proof, guard(), door(), policy).into(),
         login: Login::new(ground, guard(), door()).into(),
-        refresh: Refresh::new(db(), keys(), door(), guard(), refresh, seams()).into(),
+        refresh: Refresh::new(ground, door(), guard(), refresh).into(),
         security_events: SecurityEvents::new(db(), retention, seams()).into(),
-        health: Health::new(db(), seams()).into(),
+        health: Health::new(db(), seams(), metrics.clone()).into(),
         passwords,
         two_factor,
         throttle,

@@ -14,6 +14,7 @@
 //! * [`http`]: the only place that speaks HTTP
 //! * [`jobs`]: background loops
 //! * [`app`], [`server`], [`cli`]: wiring, listener, command line
+//! * [`metrics`]: what is counted, from `crypto` upwards
 //! * [`embedded_postgres`]: a PostgreSQL of our own, where none is given
 
 pub mod app;
@@ -25,6 +26,7 @@ pub mod embedded_postgres;
 pub mod http;
 pub mod jobs;
 mod master_key_file;
+pub mod metrics;
 pub mod repositories;
 pub mod server;
 pub mod services;

@@ -39,11 +39,13 @@ fn serve(
 ) -> std::io::Result<Server> {
     let services = Data::new(app.services.clone());
     let seams = Data::new(app.seams.clone());
+    let metrics = Data::new(app.metrics.clone());
     let surroundings = Data::new(app.surroundings.clone());
     let server = HttpServer::new(move || {
         Application::new()
             .app_data(services.clone())
             .app_data(seams.clone())
+            .app_data(metrics.clone())
             .app_data(surroundings.clone())
             .configure(routes)
             .wrap(from_fn(http::edge))

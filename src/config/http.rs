@@ -18,7 +18,7 @@ pub(super) const LISTEN: Name = Name::plain(
 pub(super) const MANAGEMENT_LISTEN: Name = Name::plain(
     "KEYWARD_MANAGEMENT_LISTEN",
     "",
-    "Address and port where only /health/live and /health/ready are answered; unset: nowhere",
+    "Address and port of /metrics, /health/live and /health/ready, and nothing else; unset: nowhere",
 );
 pub(super) const PUBLIC_URL: Name = Name::plain(
     "KEYWARD_PUBLIC_URL",

@@ -74,6 +74,19 @@ pub enum Verdict {
     Theft,
 }
 
+impl Verdict {
+    /// Every case.
+    pub const ALL: &[Self] = &[
+        Self::Refuse,
+        Self::Rotate,
+        Self::SameToken,
+        Self::SameSuccessor,
+        Self::Recover,
+        Self::OurFault,
+        Self::Theft,
+    ];
+}
+
 /// Judges a shown token against the row it points at.
 pub fn judge(
     held: &HeldToken,

@@ -13,6 +13,9 @@ macro_rules! words {
         pub enum $name { $($(#[$variant_doc])* $variant,)+ }
 
         impl $name {
+            /// Every one.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
             /// The word for the database and for callers.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)+ }

@@ -104,7 +104,7 @@ impl ResponseError for Problem {
             // What of the request has not been read is not worth reading.
             response.force_close();
         }
-        response.json(Body {
+        let mut response = response.json(Body {
             kind: format!("urn:keyward:error:{}", code.as_str()),
             title: code.title(),
             status: status.as_u16(),
@@ -112,7 +112,10 @@ impl ResponseError for Problem {
             request_id: request_id(),
             retry_after,
             errors: fields,
-        })
+        });
+        // For the log.
+        response.extensions_mut().insert(code);
+        response
     }
 }
 

@@ -7,8 +7,8 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 
 use super::handlers::{
-    accounts, contract, health, keys, login, passwords, refresh, security_events, sessions,
-    two_factor,
+    accounts, contract, health, keys, login, metrics, passwords, refresh, security_events,
+    sessions, two_factor,
 };
 use super::middleware::preflight;
 use super::problem::Problem;
@@ -68,6 +68,7 @@ routes! {
     MANAGEMENT_ROUTES, configure_management:
     "/health/live" { GET => health::live }
     "/health/ready" { GET => health::ready }
+    "/metrics" { GET => metrics::text }
 }
 
 fn allow(methods: &[&str]) -> String {

@@ -10,6 +10,7 @@ use sqlx::{PgConnection, PgPool, Postgres};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::retirement::Retirement;
 use super::{
     BackupCodes, DbError, Health, Keys, LoginChallenges, PasswordHistory, SecurityEvents, Sessions,
     Throttles, TotpFactors, Users,
@@ -20,6 +21,7 @@ pub struct Conn {
     /// `None` only while it is being dropped.
     lent: Option<PoolConnection<Postgres>>,
     home: Handle,
+    retirement: Retirement,
     deadline: Instant,
     /// A statement was sent and its answer has not been read to the end.
     busy: bool,
@@ -31,6 +33,7 @@ impl Conn {
     pub(super) async fn acquire(
         pool: &PgPool,
         home: &Handle,
+        retirement: &Retirement,
         wait: Duration,
     ) -> Result<Self, DbError> {
         let deadline = Instant::now() + wait;
@@ -45,6 +48,7 @@ impl Conn {
         Ok(Self {
             lent: Some(lent),
             home: home.clone(),
+            retirement: retirement.clone(),
             deadline,
             busy: false,
             open: false,
@@ -54,7 +58,10 @@ impl Conn {
     pub(super) async fn begin(mut self) -> Result<Tx, DbError> {
         self.open = true;
         self.run("begin").await?;
-        Ok(Tx(self))
+        Ok(Tx {
+            conn: self,
+            once_durable: Vec::new(),
+        })
     }
 
     /// The connection to give a statement to, and what runs it within the deadline.
@@ -65,8 +72,15 @@ impl Conn {
             Bound {
                 deadline: self.deadline,
                 busy: &mut self.busy,
+                retirement: &self.retirement,
             },
         ))
+    }
+
+    /// The database takes no writes: this connection, and those that are there, are used no more.
+    pub(super) fn retire(&mut self) {
+        self.retirement.retire_all();
+        self.busy = true;
     }
 
     async fn run(&mut self, command: &'static str) -> Result<(), DbError> {
@@ -159,6 +173,7 @@ async fn give_back(mut lent: PoolConnection<Postgres>, open: bool) {
 pub(super) struct Bound<'a> {
     deadline: Instant,
     busy: &'a mut bool,
+    retirement: &'a Retirement,
 }
 
 impl Bound<'_> {
@@ -170,21 +185,35 @@ impl Bound<'_> {
         let answer = timeout_at(self.deadline, statement)
             .await
             .map_err(|_| DbError::late())?;
-        *self.busy = false;
+        // One that cannot write is not given back.
+        *self.busy = self.retirement.look_at(&answer);
         Ok(answer?)
     }
 }
 
 /// A transaction and its repositories.
 #[must_use]
-pub struct Tx(Conn);
+pub struct Tx {
+    conn: Conn,
+    once_durable: Vec<Afterwards>,
+}
+
+type Afterwards = Box<dyn FnOnce() + Send + Sync>;
 
 impl Tx {
     /// Makes everything durable. When this fails, whether it did is not known.
     pub async fn commit(mut self) -> Result<(), DbError> {
-        self.0.run("commit").await?;
-        self.0.open = false;
+        self.conn.run("commit").await?;
+        self.conn.open = false;
+        for then in self.once_durable {
+            then();
+        }
         Ok(())
+    }
+
+    /// What is done when everything is durable, and only then.
+    pub fn once_durable(&mut self, then: impl FnOnce() + Send + Sync + 'static) {
+        self.once_durable.push(Box::new(then));
     }
 }
 
@@ -192,12 +221,12 @@ impl Deref for Tx {
     type Target = Conn;
 
     fn deref(&self) -> &Conn {
-        &self.0
+        &self.conn
     }
 }
 
 impl DerefMut for Tx {
     fn deref_mut(&mut self) -> &mut Conn {
-        &mut self.0
+        &mut self.conn
     }
 }

@@ -7,6 +7,7 @@ mod error;
 mod keys;
 mod login_challenges;
 mod password_history;
+mod retirement;
 mod schema;
 mod security_events;
 mod sessions;
@@ -14,11 +15,14 @@ mod throttles;
 mod totp_factors;
 mod users;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio::runtime::Handle;
+
+use crate::metrics::Metrics;
+use retirement::Retirement;
 
 pub use backup_codes::BackupCodes;
 pub use connection::{Conn, Tx};
@@ -44,6 +48,8 @@ pub struct Db {
     /// The runtime that every connection belongs to, whoever asks for it: it outlives the threads that serve, of which one
     /// may end while another still uses what it has opened.
     home: Handle,
+    retirement: Retirement,
+    metrics: Option<Metrics>,
 }
 
 impl Db {
@@ -56,21 +62,47 @@ impl Db {
             ("lock_timeout", "2000"),
             ("idle_in_transaction_session_timeout", "5000"),
         ]);
+        let retirement = Retirement::default();
+        let retired = retirement.clone();
         let pool = PgPoolOptions::new()
             .max_connections(size)
             .acquire_timeout(DEADLINE)
+            .before_acquire(move |_, meta| {
+                let fit = !retired.includes(meta.age);
+                Box::pin(std::future::ready(Ok(fit)))
+            })
             .connect_lazy_with(serving);
-        let home = Handle::current();
         Ok(Self {
             pool,
             options,
-            home,
+            retirement,
+            home: Handle::current(),
+            metrics: None,
         })
+    }
+
+    /// The same, with its waits measured.
+    #[must_use]
+    pub fn measured(mut self, metrics: Metrics) -> Self {
+        self.metrics = Some(metrics);
+        self
+    }
+
+    /// How many connections are lent, and how many are there to be lent.
+    pub fn connections(&self) -> (i64, i64) {
+        let idle = i64::try_from(self.pool.num_idle()).unwrap_or(i64::MAX);
+        let all = i64::from(self.pool.size());
+        ((all - idle).max(0), idle)
     }
 
     /// A connection for a use case of one statement.
     pub async fn conn(&self) -> Result<Conn, DbError> {
-        Conn::acquire(&self.pool, &self.home, DEADLINE).await
+        let asked = Instant::now();
+        let lent = Conn::acquire(&self.pool, &self.home, &self.retirement, DEADLINE).await;
+        if let Some(metrics) = &self.metrics {
+            metrics.database_waited(asked.elapsed());
+        }
+        lent
     }
 
     /// A transaction. Dropped without `commit`, it rolls back.

@@ -68,6 +68,19 @@ impl Health<'_> {
         bound.run(statement.fetch_one(connection)).await
     }
 
+    /// Whether the database takes no writes: a replica, or one that was switched so, as when its disk runs full.
+    pub async fn is_read_only(self) -> Result<bool, DbError> {
+        let (connection, bound) = self.0.statement()?;
+        let statement = sqlx::query_scalar!(
+            r#"select current_setting('transaction_read_only') = 'on' as "read_only!""#
+        );
+        let read_only = bound.run(statement.fetch_one(connection)).await?;
+        if read_only {
+            self.0.retire();
+        }
+        Ok(read_only)
+    }
+
     /// Compares what was applied with what this release needs.
     pub async fn schema(self) -> Result<SchemaState, DbError> {
         let newest = MIGRATIONS

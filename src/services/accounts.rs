@@ -11,6 +11,7 @@ use crate::domain::{
     AuthMethod, ClientInfo, Code, EventKind, Flow, NewAccount, PasswordPolicy, ProfileChange,
     Proof, Proven, SignUpForm, Transport, User, UserId,
 };
+use crate::metrics::Metrics;
 use crate::repositories::{Db, DbError, NewUser, Tx};
 
 /// Every account begins with this version of its credentials; the column's default says the same.
@@ -25,6 +26,7 @@ pub struct Accounts {
     policy: PasswordPolicy,
     sessions: Arc<Sessions>,
     seams: Seams,
+    metrics: Metrics,
 }
 
 impl Accounts {
@@ -37,7 +39,11 @@ impl Accounts {
         policy: PasswordPolicy,
     ) -> Self {
         let Ground {
-            db, hasher, seams, ..
+            db,
+            hasher,
+            seams,
+            metrics,
+            ..
         } = ground.clone();
         Self {
             db,
@@ -47,12 +53,26 @@ impl Accounts {
             policy,
             sessions,
             seams,
+            metrics,
         }
     }
 
     /// Makes an account and signs its owner in. Of many at once for one address, one makes it. `replaces` is the refresh
     /// token in the browser's cookie, if there is one.
     pub async fn sign_up(
+        &self,
+        form: SignUpForm,
+        transport: Transport,
+        replaces: Option<&str>,
+        client: &ClientInfo,
+    ) -> Result<Authenticated> {
+        let made = self.make(form, transport, replaces, client).await;
+        self.metrics
+            .signed_up(made.as_ref().map_or_else(Error::outcome, |_| "created"));
+        made
+    }
+
+    async fn make(
         &self,
         form: SignUpForm,
         transport: Transport,

@@ -2,6 +2,7 @@
 
 use crate::crypto::{HashError, QrError, RingError, TotpError};
 use crate::domain::{Code, FieldError, FieldErrors, Refusal};
+use crate::metrics::MetricsError;
 use crate::repositories::{DbError, Tx};
 
 /// Why a use case has no result.
@@ -27,6 +28,18 @@ impl Error {
             source: Box::new(source),
             passing,
         }
+    }
+}
+
+impl Error {
+    /// The word for what is counted: the code that the caller is told.
+    pub(super) fn outcome(&self) -> &'static str {
+        let code = match self {
+            Self::Refused(refusal) => refusal.code,
+            Self::Internal { passing: true, .. } => Code::Unavailable,
+            Self::Internal { passing: false, .. } => Code::InternalError,
+        };
+        code.as_str()
     }
 }
 
@@ -98,6 +111,12 @@ impl From<TotpError> for Error {
 
 impl From<QrError> for Error {
     fn from(error: QrError) -> Self {
+        Self::fault(error, false)
+    }
+}
+
+impl From<MetricsError> for Error {
+    fn from(error: MetricsError) -> Self {
         Self::fault(error, false)
     }
 }

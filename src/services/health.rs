@@ -1,4 +1,4 @@
-//! Whether this replica can serve: the database answers, is migrated, and agrees on the time.
+//! Whether this replica can serve: the database answers, takes writes, is migrated, and agrees on the time.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 
 use super::{Error, Result, Seams};
 use crate::domain::Refusal;
+use crate::metrics::Metrics;
 use crate::repositories::{Db, SchemaState};
 
 /// How far our clock and the database's may differ.
@@ -15,15 +16,17 @@ const SKEW: TimeDelta = TimeDelta::seconds(5);
 pub struct Health {
     db: Db,
     seams: Seams,
+    metrics: Metrics,
     stopping: AtomicBool,
 }
 
 impl Health {
     /// Over the pool that serves.
-    pub fn new(db: Db, seams: Seams) -> Self {
+    pub fn new(db: Db, seams: Seams, metrics: Metrics) -> Self {
         Self {
             db,
             seams,
+            metrics,
             stopping: AtomicBool::new(false),
         }
     }
@@ -31,6 +34,13 @@ impl Health {
     /// From now on nothing more should be sent here.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// What has been counted and measured, as text. It needs no database.
+    pub fn metrics(&self) -> Result<String> {
+        let (in_use, idle) = self.db.connections();
+        self.metrics.connections(in_use, idle);
+        Ok(self.metrics.text()?)
     }
 
     /// Succeeds when requests can be served.
@@ -43,6 +53,9 @@ impl Health {
             return Err(not_ready(
                 "the schema is older than this release; migrate it",
             ));
+        }
+        if conn.health().is_read_only().await? {
+            return Err(not_ready("the database takes no writes"));
         }
         let skew = conn.health().clock().await? - self.seams.clock.now();
         if skew.abs() > SKEW {

@@ -23,6 +23,7 @@ use chrono::{DateTime, Utc};
 
 use crate::crypto::PasswordHasher;
 use crate::domain::{ClientInfo, Clock, Entropy, Event, EventId, EventKind, SessionId, UserId};
+use crate::metrics::Metrics;
 use crate::repositories::Db;
 
 pub use accounts::Accounts;
@@ -58,6 +59,8 @@ pub struct Ground {
     pub hasher: PasswordHasher,
     /// Time and randomness.
     pub seams: Seams,
+    /// What is counted.
+    pub metrics: Metrics,
 }
 
 impl Seams {

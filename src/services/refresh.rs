@@ -6,12 +6,13 @@ use chrono::{DateTime, Utc};
 
 use super::error::refuse_and_keep;
 use super::sessions::Cause;
-use super::{Authenticated, Keys, Result, Seams, Sessions, Throttle};
+use super::{Authenticated, Error, Ground, Keys, Result, Seams, Sessions, Throttle};
 use crate::crypto::RefreshToken;
 use crate::domain::{
     ClientInfo, Code, EndReason, EventKind, Flow, RefreshRules, Refusal, ShownToken, Transport,
     Verdict, judge,
 };
+use crate::metrics::Metrics;
 use crate::repositories::{Db, Rotation, SignedIn};
 
 /// How often a swap that was lost to another caller is judged again before we give up.
@@ -25,7 +26,11 @@ pub struct Refresh {
     throttle: Arc<Throttle>,
     rules: RefreshRules,
     seams: Seams,
+    metrics: Metrics,
 }
+
+/// The case, and what was done in it.
+type Judged = (Verdict, Result<Authenticated>);
 
 /// One refresh under way.
 struct Attempt<'a> {
@@ -38,13 +43,18 @@ struct Attempt<'a> {
 impl Refresh {
     /// Over the sessions.
     pub fn new(
-        db: Db,
-        keys: Arc<Keys>,
+        ground: &Ground,
         sessions: Arc<Sessions>,
         throttle: Arc<Throttle>,
         rules: RefreshRules,
-        seams: Seams,
     ) -> Self {
+        let Ground {
+            db,
+            keys,
+            seams,
+            metrics,
+            ..
+        } = ground.clone();
         Self {
             db,
             keys,
@@ -52,6 +62,7 @@ impl Refresh {
             throttle,
             rules,
             seams,
+            metrics,
         }
     }
 
@@ -62,6 +73,24 @@ impl Refresh {
         transport: Transport,
         client: &ClientInfo,
     ) -> Result<Authenticated> {
+        let (verdict, answer) = match self.trade(shown, transport, client).await {
+            Ok((verdict, answer)) => (Some(verdict), answer),
+            Err(error) => (None, Err(error)),
+        };
+        match (verdict, &answer) {
+            (Some(verdict), Ok(_) | Err(Error::Refused(_))) => self.metrics.judged(verdict),
+            (None, Ok(_)) => {}
+            (_, Err(error)) => self.metrics.refresh_failed(error.outcome()),
+        }
+        answer
+    }
+
+    async fn trade(
+        &self,
+        shown: &str,
+        transport: Transport,
+        client: &ClientInfo,
+    ) -> Result<Judged> {
         self.throttle.pass(Flow::Refresh, client)?;
         let now = self.seams.clock.now();
         let token =
@@ -78,30 +107,40 @@ impl Refresh {
             now,
         };
         for _ in 0..ATTEMPTS {
-            if let Some(answer) = self.attempt(&attempt).await? {
-                return Ok(answer);
+            if let Some(judged) = self.attempt(&attempt).await? {
+                return Ok(judged);
             }
         }
         Err(Refusal::unavailable().into())
     }
 
     /// `None` when another caller was faster, and the token has to be judged again.
-    async fn attempt(&self, attempt: &Attempt<'_>) -> Result<Option<Authenticated>> {
+    async fn attempt(&self, attempt: &Attempt<'_>) -> Result<Option<Judged>> {
         if let Some(answer) = self.rotate(attempt).await? {
-            return Ok(Some(answer));
+            return Ok(Some((Verdict::Rotate, Ok(answer))));
         }
         let id = attempt.token.session_id;
         let found = self.db.conn().await?.sessions().by_id(id).await?;
-        let found = found.ok_or(Code::RefreshTokenInvalid)?;
-        match judge(&found.held, &attempt.shown, &self.rules, attempt.now) {
-            Verdict::Refuse => Err(Code::RefreshTokenInvalid.into()),
-            Verdict::Rotate => Ok(None),
-            Verdict::SameToken => self.same_token(attempt, found).await,
-            Verdict::SameSuccessor => self.same_successor(attempt, found).await.map(Some),
-            Verdict::Recover => self.recover(attempt, &found).await,
-            Verdict::OurFault => Err(our_fault(attempt)),
-            Verdict::Theft => self.end_stolen(attempt).await,
-        }
+        let Some(found) = found else {
+            return Ok(Some((
+                Verdict::Refuse,
+                Err(Code::RefreshTokenInvalid.into()),
+            )));
+        };
+        let verdict = judge(&found.held, &attempt.shown, &self.rules, attempt.now);
+        let answer = match verdict {
+            Verdict::Refuse => Some(Err(Code::RefreshTokenInvalid.into())),
+            Verdict::Rotate => None,
+            Verdict::SameToken => self.same_token(attempt, found).await.transpose(),
+            Verdict::SameSuccessor => match self.derive_again(attempt, &found) {
+                Some(successor) => Some(self.same_successor(attempt, found, &successor).await),
+                None => return Ok(Some((Verdict::OurFault, Err(our_fault(attempt))))),
+            },
+            Verdict::Recover => self.recover(attempt, &found).await.transpose(),
+            Verdict::OurFault => Some(Err(our_fault(attempt))),
+            Verdict::Theft => Some(self.end_stolen(attempt).await),
+        };
+        Ok(answer.map(|answer| (verdict, answer)))
     }
 
     async fn rotate(&self, attempt: &Attempt<'_>) -> Result<Option<Authenticated>> {
@@ -145,12 +184,10 @@ impl Refresh {
         &self,
         attempt: &Attempt<'_>,
         found: SignedIn,
+        successor: &RefreshToken,
     ) -> Result<Authenticated> {
-        let successor = self
-            .derive_again(attempt, &found)
-            .ok_or_else(|| our_fault(attempt))?;
         self.note_elsewhere(attempt, &found).await?;
-        self.sessions.answer(found, &successor, attempt.now)
+        self.sessions.answer(found, successor, attempt.now)
     }
 
     fn derive_again(&self, attempt: &Attempt<'_>, found: &SignedIn) -> Option<RefreshToken> {
@@ -242,7 +279,7 @@ impl Refresh {
 }
 
 /// A genuine token that our own row does not explain: a database restored from a backup. The session is kept.
-fn our_fault(attempt: &Attempt<'_>) -> super::Error {
+fn our_fault(attempt: &Attempt<'_>) -> Error {
     let session = attempt.token.session_id;
     tracing::error!(session.id = %session, "a refresh token is newer than its session: was the database restored?");
     Code::RefreshTokenInvalid.into()

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use reqwest::{Method, RequestBuilder};
-use serde_json::{Value, json};
+use reqwest::RequestBuilder;
+use serde_json::json;
 
 use crate::support::clock::TestClock;
 use crate::support::database::TestDatabase;
-use crate::support::{Answer, Network, PASSWORD, Person, TestApp};
+use crate::support::{Answer, Everybody, Network, PASSWORD, Person, TestApp};
 
 async fn start() -> (TestApp, Network) {
     let (database, network) = TestDatabase::behind_a_network().await;
@@ -19,58 +19,44 @@ async fn start() -> (TestApp, Network) {
     (TestApp::on(Rc::new(database), clock, |_| {}).await, network)
 }
 
-/// Every request that cannot be answered without the database.
-fn requests(ann: &Person<'_>) -> Vec<RequestBuilder> {
-    let post = |path: &str, body: Value| ann.app.request(Method::POST, path).json(&body);
-    let known = json!({ "email": ann.user["email"], "password": PASSWORD });
-    let new = json!({ "email": "new@example.com", "password": PASSWORD });
-    let refresh_token = json!({ "refresh_token": ann.refresh_token });
-    let me = |method, path: &str| ann.app.request(method, path).bearer_auth(&ann.access_token);
-    vec![
-        post("/v1/auth/signup", new),
-        post("/v1/auth/login", known),
-        post("/v1/auth/refresh", refresh_token.clone()),
-        post("/v1/auth/logout", refresh_token),
-        me(Method::POST, "/v1/auth/logout"),
-        me(Method::GET, "/v1/me"),
-        me(Method::PATCH, "/v1/me").json(&json!({ "locale": "de" })),
-        me(Method::PATCH, "/v1/me").json(&json!({})),
-        me(Method::POST, "/v1/me/password").json(
-            &json!({ "current_password": PASSWORD, "new_password": "amber kettle window 31" }),
-        ),
-        me(Method::GET, "/v1/me/sessions"),
-        me(Method::GET, "/v1/me/security-events"),
-        me(Method::DELETE, "/v1/me/sessions"),
-        me(Method::DELETE, "/v1/me/sessions/others"),
-        me(
-            Method::DELETE,
-            &format!("/v1/me/sessions/{}", ann.session_id),
-        ),
-        me(Method::POST, "/v1/me/delete").json(&json!({ "password": PASSWORD })),
-        ann.app.request(Method::GET, "/health/ready"),
-    ]
-}
-
-async fn timed(answer: impl Future<Output = Answer>) -> (Answer, Duration) {
+pub(crate) async fn timed(answer: impl Future<Output = Answer>) -> (Answer, Duration) {
     let start = Instant::now();
     (answer.await, start.elapsed())
 }
 
-/// Whether everything that needs the database is told so, in time, and nothing of it is told.
-async fn everything_is_refused_in_time(ann: &Person<'_>) {
-    let answers = requests(ann)
-        .into_iter()
-        .map(|request| timed(ann.app.send(request)));
-    for (answer, took) in join_all(answers).await {
+/// Everything that needs the database is told so, in time, and nothing of it is told.
+pub(crate) async fn everything_is_refused_in_time(everybody: &Everybody<'_>) {
+    refused_in_time(everybody.ann.app, everybody.requests()).await;
+}
+
+/// The same of these.
+pub(crate) async fn refused_in_time(app: &TestApp, requests: Vec<(String, RequestBuilder)>) {
+    let answers = requests.into_iter().map(|(name, request)| async move {
+        let (answer, took) = timed(app.send(request)).await;
+        (name, answer, took)
+    });
+    for (name, answer, took) in join_all(answers).await {
+        assert_eq!(answer.status, 503, "{name}: {}", answer.text());
         answer.refused(503, "unavailable");
-        assert_eq!(answer.header("retry-after"), Some("1"));
-        assert_eq!(answer.header("www-authenticate"), None);
-        assert!(took < Duration::from_secs(3), "{took:?}");
+        assert_eq!(answer.header("retry-after"), Some("1"), "{name}");
+        assert_eq!(answer.header("www-authenticate"), None, "{name}");
+        let members = answer.json();
+        let members: Vec<_> = members.as_object().unwrap().keys().collect();
+        let told = [
+            "type",
+            "title",
+            "status",
+            "code",
+            "request_id",
+            "retry_after",
+        ];
+        assert_eq!(members, told, "{name}");
+        assert!(took < Duration::from_secs(3), "{name}: {took:?}");
     }
 }
 
 /// What is known to be wrong without asking, and what needs no database.
-async fn the_rest_goes_on(ann: &Person<'_>) {
+pub(crate) async fn the_rest_goes_on(ann: &Person<'_>) {
     let app = ann.app;
     app.get("/health/live").await.is(200);
     app.get("/.well-known/jwks.json").await.is(200);
@@ -94,7 +80,8 @@ async fn the_rest_goes_on(ann: &Person<'_>) {
 }
 
 /// Whether everything works, within two seconds of the moment the database is back.
-async fn everything_works_again(ann: &Person<'_>) {
+pub(crate) async fn everything_works_again(ann: &Person<'_>) {
+    ann.app.clock.catch_up();
     let back = Instant::now();
     ann.app.get("/health/ready").await.is(200);
     ann.me().await.is(200);
@@ -108,12 +95,13 @@ async fn everything_works_again(ann: &Person<'_>) {
 #[actix_web::test]
 async fn without_a_database_what_needs_it_is_unavailable_within_three_seconds() {
     let (app, network) = start().await;
-    let ann = app.sign_up("ann@example.com").await;
+    let everybody = Everybody::of(&app).await;
+    let ann = &everybody.ann;
     network.fail();
-    everything_is_refused_in_time(&ann).await;
-    the_rest_goes_on(&ann).await;
+    everything_is_refused_in_time(&everybody).await;
+    the_rest_goes_on(ann).await;
     network.work();
-    everything_works_again(&ann).await;
+    everything_works_again(ann).await;
     assert_eq!(ann.me().await.is(200), {
         let mut user = ann.user.clone();
         user["last_login_at"] = ann.me().await.json()["last_login_at"].clone();
@@ -124,14 +112,15 @@ async fn without_a_database_what_needs_it_is_unavailable_within_three_seconds() 
 #[actix_web::test]
 async fn a_database_that_does_not_answer_is_waited_for_less_than_three_seconds() {
     let (app, network) = start().await;
-    let ann = app.sign_up("ann@example.com").await;
+    let everybody = Everybody::of(&app).await;
+    let ann = &everybody.ann;
     // A pool with connections that will hang in use, and that new ones will have to replace.
     join_all((0..8).map(|_| ann.me())).await;
     network.hang();
-    everything_is_refused_in_time(&ann).await;
-    the_rest_goes_on(&ann).await;
+    everything_is_refused_in_time(&everybody).await;
+    the_rest_goes_on(ann).await;
     network.work();
-    everything_works_again(&ann).await;
+    everything_works_again(ann).await;
 }
 
 /// Signs up forty people; the network goes down when ten of them are in.
@@ -201,36 +190,6 @@ async fn connections_that_the_database_closed_are_replaced_unseen() {
         ann.me().await.is(200);
         ann.log_in_again().await;
     }
-}
-
-/// A migration, or somebody at the console.
-#[actix_web::test]
-async fn a_lock_that_is_not_given_up_is_waited_for_less_than_three_seconds() {
-    let app = TestApp::start().await;
-    let ann = app.sign_up("ann@example.com").await;
-    let mut locking = app.sql.begin().await.unwrap();
-    sqlx::raw_sql("lock table sessions in access exclusive mode")
-        .execute(&mut *locking)
-        .await
-        .unwrap();
-    let answers = [
-        app.request(Method::GET, "/v1/me")
-            .bearer_auth(&ann.access_token),
-        app.request(Method::POST, "/v1/auth/login")
-            .json(&json!({ "email": "ann@example.com", "password": PASSWORD })),
-        app.request(Method::POST, "/v1/auth/refresh")
-            .json(&json!({ "refresh_token": ann.refresh_token })),
-    ]
-    .map(|request| timed(app.send(request)));
-    for (answer, took) in join_all(answers).await {
-        answer.refused(503, "unavailable");
-        assert!(took < Duration::from_secs(3), "{took:?}");
-    }
-    app.get("/health/ready").await.is(200);
-    locking.rollback().await.unwrap();
-    ann.me().await.is(200);
-    app.refresh(&ann.refresh_token).await.is(200);
-    assert_eq!(app.count("select count(*) from sessions").await, 1);
 }
 
 /// More callers than connections: nobody waits for the wait of somebody else.

@@ -133,9 +133,14 @@ impl Keyward {
 
     /// Its PostgreSQL.
     pub(crate) fn postgres(&self) -> Pid {
+        self.postgres_if_there().unwrap()
+    }
+
+    /// The same while it may be away.
+    pub(crate) fn postgres_if_there(&self) -> Option<Pid> {
         let file = self.home.join(".keyward/postgres/postmaster.pid");
-        let text = std::fs::read_to_string(file).unwrap();
-        Pid::from_raw(text.lines().next().unwrap().trim().parse().unwrap()).unwrap()
+        let text = std::fs::read_to_string(file).ok()?;
+        Pid::from_raw(text.lines().next()?.trim().parse().ok()?)
     }
 
     /// Where its PostgreSQL can be reached.
@@ -169,7 +174,9 @@ impl Keyward {
         let token = access_token.as_str().unwrap();
         let answer = request.bearer_auth(token).send().await.unwrap();
         assert!(answer.status().is_success(), "{path}: {}", answer.status());
-        answer.json().await.unwrap()
+        answer.bytes().await.map_or(Value::Null, |body| {
+            serde_json::from_slice(&body).unwrap_or_default()
+        })
     }
 
     pub(crate) async fn sign_up(&self) -> Value {

@@ -11,8 +11,10 @@
 )]
 
 mod crash;
+mod database_away;
 mod keyward;
 mod lifecycle;
+mod logs;
 mod management;
 mod secrets;
 mod startup;

@@ -1,4 +1,4 @@
-//! The management listener: health, apart from the clients, and nothing else.
+//! The management listener: health and metrics, apart from the clients, and nothing else.
 
 use crate::keyward::{Keyward, home, refused};
 
@@ -9,7 +9,7 @@ fn free_address() -> String {
 }
 
 #[tokio::test]
-async fn only_health_is_answered_there() {
+async fn only_health_and_metrics_are_answered_there() {
     let (home, address) = (home(), free_address());
     let keyward = Keyward::start_with(home.path(), |command| {
         command.env("KEYWARD_MANAGEMENT_LISTEN", &address);
@@ -18,6 +18,7 @@ async fn only_health_is_answered_there() {
     for (path, status) in [
         ("/health/live", 200),
         ("/health/ready", 200),
+        ("/metrics", 200),
         ("/v1/me", 404),
         ("/.well-known/jwks.json", 404),
     ] {

@@ -12,6 +12,7 @@ use subtle::ConstantTimeEq;
 use self::threads::Threads;
 use crate::config;
 use crate::domain::{Entropy, Password};
+use crate::metrics::Metrics;
 
 const SALT: usize = 16;
 const OUTPUT: usize = 32;
@@ -40,7 +41,11 @@ pub struct PasswordHasher {
 
 impl PasswordHasher {
     /// With the parameters and the bound of the configuration.
-    pub fn new(config: &config::Passwords, entropy: &dyn Entropy) -> Result<Self, HashError> {
+    pub fn new(
+        config: &config::Passwords,
+        entropy: &dyn Entropy,
+        metrics: Metrics,
+    ) -> Result<Self, HashError> {
         let argon2 = &config.argon2;
         let params = Params::new(
             argon2.memory_kib,
@@ -54,7 +59,7 @@ impl PasswordHasher {
             &entropy.bytes::<SALT>(),
             &entropy.bytes::<OUTPUT>(),
         )?;
-        let threads = Threads::new(config.hash_concurrency, config.hash_queue_timeout);
+        let threads = Threads::new(config.hash_concurrency, config.hash_queue_timeout, metrics);
         Ok(Self {
             threads,
             params,

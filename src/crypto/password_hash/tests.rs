@@ -19,7 +19,7 @@ fn hasher(threads: usize, memory_kib: u32, wait: Duration) -> PasswordHasher {
         hash_concurrency: threads,
         hash_queue_timeout: wait,
     };
-    PasswordHasher::new(&config, &OsEntropy).unwrap()
+    PasswordHasher::new(&config, &OsEntropy, Metrics::new().unwrap()).unwrap()
 }
 
 fn password(text: &str) -> Password {

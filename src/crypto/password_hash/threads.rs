@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
 use super::{HashError, Memory, failed};
+use crate::metrics::Metrics;
 
 /// How long a thread waits with nothing to do.
 const IDLE: Duration = Duration::from_secs(10);
@@ -42,17 +43,19 @@ pub(super) struct Threads {
     idle: Arc<Idle>,
     started: Arc<AtomicU64>,
     wait: Duration,
+    metrics: Metrics,
 }
 
 impl Threads {
     /// None is started before it is needed. Those that are there end when the last clone is gone.
-    pub(super) fn new(number: usize, wait: Duration) -> Self {
+    pub(super) fn new(number: usize, wait: Duration, metrics: Metrics) -> Self {
         let turns = Arc::new(Semaphore::new(number));
         Self {
             turns,
             idle: Arc::default(),
             started: Arc::default(),
             wait,
+            metrics,
         }
     }
 
@@ -61,11 +64,13 @@ impl Threads {
         &self,
         work: impl FnOnce(&mut Memory) -> T + Send + 'static,
     ) -> Result<T, HashError> {
+        let waiting = self.metrics.wait_to_hash();
         let turn = timeout(self.wait, Arc::clone(&self.turns).acquire_owned());
         let turn = turn
             .await
             .map_err(|_| HashError::Overloaded)?
             .map_err(failed)?;
+        drop(waiting);
         let thread = self.thread()?;
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |memory| {

@@ -5,6 +5,7 @@ pub(super) mod contract;
 pub(super) mod health;
 pub(super) mod keys;
 pub(super) mod login;
+pub(super) mod metrics;
 pub(super) mod passwords;
 pub(super) mod refresh;
 pub(super) mod security_events;

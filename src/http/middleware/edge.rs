@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use tracing::Instrument;
 
 use super::cors;
+use super::outcome::Begun;
 use super::request_span::Mark;
 use crate::domain::{Code, Refusal};
 use crate::http::Surroundings;
@@ -51,13 +52,13 @@ pub async fn edge(
         .get::<Mark>()
         .map(|mark| mark.id.clone())
         .unwrap_or_default();
-    let frame = Frame::of(&request);
+    let (frame, begun) = (Frame::of(&request), Begun::of(&request));
     // A task of its own: a caller who hangs up cuts off no statement, and a panic ends no connection.
     let serving = REQUEST_ID.scope(id.clone(), next.call(request));
     let serving = actix_web::rt::spawn(serving.in_current_span());
     REQUEST_ID
         .scope(id, async {
-            finish(timeout(DEADLINE, serving).await, frame)
+            finish(timeout(DEADLINE, serving).await, frame, &begun)
         })
         .await
 }
@@ -81,10 +82,16 @@ impl Frame {
     }
 }
 
-fn finish<B>(outcome: Result<Result<Served<B>, JoinError>, Elapsed>, frame: Frame) -> Served<B> {
+fn finish<B>(
+    outcome: Result<Result<Served<B>, JoinError>, Elapsed>,
+    frame: Frame,
+    begun: &Begun,
+) -> Served<B> {
     let refusal: Refusal = match outcome {
         Ok(Ok(Ok(mut response))) if is_ours(&response) => {
             complete(response.headers_mut(), frame);
+            let code = response.response().extensions().get::<Code>().copied();
+            begun.answered(response.status(), code);
             return Ok(response);
         }
         Ok(Ok(Ok(response))) => code_of(response.status()).into(),
@@ -95,7 +102,9 @@ fn finish<B>(outcome: Result<Result<Served<B>, JoinError>, Elapsed>, frame: Fram
         }
         Err(_) => Refusal::unavailable(),
     };
+    let code = refusal.code;
     let mut response = Problem::from(refusal).error_response();
+    begun.answered(response.status(), Some(code));
     complete(response.headers_mut(), frame);
     Err(InternalError::from_response("refused at the edge", response).into())
 }

@@ -2,7 +2,9 @@
 
 mod cors;
 mod edge;
+mod outcome;
 mod request_span;
+mod trace_context;
 
 pub(super) use cors::preflight;
 pub use edge::edge;

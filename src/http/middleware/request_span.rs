@@ -1,4 +1,4 @@
-//! One span and one log line a request: route pattern, status, time, user. Never a query string, a body or a header.
+//! One span and one log line a request: route pattern, status, time, user, outcome, trace. Never a query string, a body or a header.
 
 use std::time::Instant;
 
@@ -10,6 +10,7 @@ use tracing::Span;
 use tracing::field::Empty;
 use tracing_actix_web::RootSpanBuilder;
 
+use super::trace_context::TraceContext;
 use crate::domain::EventId;
 use crate::services::Seams;
 
@@ -17,7 +18,9 @@ use crate::services::Seams;
 pub(super) struct Mark {
     /// `X-Request-Id`.
     pub(super) id: String,
-    started: Instant,
+    /// The pattern of the route.
+    pub(super) route: String,
+    pub(super) started: Instant,
 }
 
 /// Describes requests to the log.
@@ -25,14 +28,26 @@ pub struct RequestSpan;
 
 impl RootSpanBuilder for RequestSpan {
     fn on_request_start(request: &ServiceRequest) -> Span {
-        let id = request_id(request);
+        let seams = request.app_data::<Data<Seams>>();
+        let id = request_id(request, seams);
+        let trace = seams.map(|seams| TraceContext::of(request.headers(), &*seams.entropy));
         let route = request
             .match_pattern()
             .unwrap_or_else(|| "unmatched".to_owned());
         let method = request.method().as_str();
-        let span = tracing::info_span!("request", method, route, request_id = id, user.id = Empty);
+        let span = tracing::info_span!(
+            "request",
+            method,
+            route,
+            request_id = id,
+            user.id = Empty,
+            outcome = Empty,
+            trace_id = trace.as_ref().map(|trace| &*trace.trace_id),
+            parent_id = trace.as_ref().and_then(|trace| trace.parent_id.as_deref()),
+        );
         request.extensions_mut().insert(Mark {
             id,
+            route,
             started: Instant::now(),
         });
         span
@@ -57,7 +72,7 @@ impl RootSpanBuilder for RequestSpan {
 }
 
 /// The caller's own id, if it is one that can be put into a log; else a new one.
-fn request_id(request: &ServiceRequest) -> String {
+fn request_id(request: &ServiceRequest, seams: Option<&Data<Seams>>) -> String {
     let sent = request
         .headers()
         .get("x-request-id")
@@ -65,7 +80,6 @@ fn request_id(request: &ServiceRequest) -> String {
     if let Some(id) = sent.filter(|id| is_request_id(id)) {
         return id.to_owned();
     }
-    let seams = request.app_data::<Data<Seams>>();
     seams
         .map(|seams| EventId::new(seams.clock.now(), &*seams.entropy).to_string())
         .unwrap_or_default()

@@ -16,7 +16,11 @@ use crate::domain::{
     AuthMethod, ClientInfo, Code, Credentials, DeviceId, EventKind, Flow, Identifier, Password,
     Proof, Transport,
 };
+use crate::metrics::Metrics;
 use crate::repositories::{Db, Tx};
+
+/// How a login that is complete is counted.
+const AUTHENTICATED: &str = "authenticated";
 
 /// What somebody logs in with.
 pub struct LogIn {
@@ -49,6 +53,7 @@ pub struct Login {
     codes: Codes,
     sessions: Arc<Sessions>,
     seams: Seams,
+    metrics: Metrics,
 }
 
 /// A login under way: whose it is, and what was counted for it.
@@ -69,6 +74,7 @@ impl Login {
             keys,
             hasher,
             seams,
+            metrics,
         } = ground.clone();
         Self {
             db,
@@ -78,12 +84,23 @@ impl Login {
             codes,
             sessions,
             seams,
+            metrics,
         }
     }
 
     /// Compares the password, and opens a session or asks for the second factor. An account that does not exist is counted
     /// alike, costs the same work and gets the same answer as a wrong password.
     pub async fn log_in(&self, login: LogIn, client: &ClientInfo) -> Result<LoggedIn> {
+        let outcome = self.first_step(login, client).await;
+        self.metrics.logged_in(match &outcome {
+            Ok(LoggedIn::Authenticated(_)) => AUTHENTICATED,
+            Ok(LoggedIn::TwoFactorRequired(_)) => "two_factor_required",
+            Err(error) => error.outcome(),
+        });
+        outcome
+    }
+
+    async fn first_step(&self, login: LogIn, client: &ClientInfo) -> Result<LoggedIn> {
         self.throttle.pass(Flow::LogIn, client)?;
         let LogIn {
             who,

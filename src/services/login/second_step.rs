@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 
-use super::{Attempt, LoggedIn, Login};
+use super::{AUTHENTICATED, Attempt, LoggedIn, Login};
 use crate::crypto::ChallengeToken;
 use crate::domain::{
     AuthMethod, ClientInfo, Code, Credentials, EventKind, Flow, LoginChallenge, Proof,
@@ -14,7 +14,7 @@ use crate::repositories::Tx;
 use crate::services::codes::{Codes, RightCode};
 use crate::services::sessions::Opening;
 use crate::services::throttle::{CodeFrom, Guess, Reservation};
-use crate::services::{Authenticated, Result, in_batches, note_alone};
+use crate::services::{Authenticated, Error, Result, in_batches, note_alone};
 
 /// A login that waits for the second factor.
 pub struct Challenge {
@@ -51,6 +51,15 @@ impl Login {
     /// Completes a login with the second factor. A challenge is good for so many tries, an account for so many wrong codes
     /// whatever the challenges, and a right code for one login.
     pub async fn complete(&self, step: SecondStep, client: &ClientInfo) -> Result<Authenticated> {
+        let completed = self.second_step(step, client).await;
+        let outcome = completed
+            .as_ref()
+            .map_or_else(Error::outcome, |_| AUTHENTICATED);
+        self.metrics.logged_in(outcome);
+        completed
+    }
+
+    async fn second_step(&self, step: SecondStep, client: &ClientInfo) -> Result<Authenticated> {
         self.throttle.pass(Flow::LogIn, client)?;
         let now = self.seams.clock.now();
         let answered = self.compare_code(&step, client, now).await?;

