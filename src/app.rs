@@ -14,8 +14,8 @@ use crate::http::{CookieRules, Surroundings};
 use crate::master_key_file;
 use crate::repositories::{Db, SchemaState};
 use crate::services::{
-    Accounts, Error, Ground, Health, Keys, Login, Passwords, Refresh, Seams, SecurityEvents,
-    Services, SessionLimits, Sessions, Throttle, TwoFactor,
+    Accounts, Error, Ground, Health, KeyRules, Keys, Login, Passwords, Refresh, Seams,
+    SecurityEvents, Services, SessionLimits, Sessions, Throttle, TwoFactor,
 };
 
 /// Everything a server needs.
@@ -48,8 +48,7 @@ impl App {
         let db = Db::new(database.url.expose_secret(), config.database.pool)?;
         prepare(&db, config).await?;
         let masters = master_keys(config, database, &db, &seams).await?;
-        let algorithm = config.keys.signing_algorithm;
-        let keys = Keys::open(db.clone(), masters, algorithm, seams.clone()).await;
+        let keys = Keys::open(db.clone(), key_rules(config, masters), seams.clone()).await;
         let keys = keys
             .map_err(fault)
             .context("the key ring could not be opened")?;
@@ -172,6 +171,14 @@ fn surroundings(config: &Config) -> anyhow::Result<Surroundings> {
         },
         is_https: url.scheme() == "https",
     })
+}
+
+fn key_rules(config: &Config, masters: Vec<MasterKey>) -> KeyRules {
+    KeyRules {
+        masters,
+        algorithm: config.keys.signing_algorithm,
+        period: config.keys.signing_key_period,
+    }
 }
 
 fn access_rules(tokens: &config::Tokens) -> AccessTokenRules {

@@ -76,6 +76,10 @@ events! {
     RefreshTokenReused = "refresh_token_reused", "failure";
     /// A key was added to a ring that had keys already. Without a user.
     KeyAdded = "key_added", "success";
+    /// The older keys of a purpose were revoked: what was made with them is refused. Without a user.
+    KeyRevoked = "key_revoked", "success";
+    /// The keys were sealed by another master key. Without a user.
+    KeysRewrapped = "keys_rewrapped", "success";
 }
 
 /// One event, written in the transaction it describes.

@@ -39,7 +39,7 @@ pub use password::{MAX_CHARACTERS as PASSWORD_MAX_CHARACTERS, Password, Password
 pub use profile::{Change, DisplayName, Locale, ProfileChange};
 pub use refresh::{HeldToken, RefreshRules, ShownToken, Verdict, judge};
 pub use refusal::{Code, Refusal};
-pub use sealed_key::SealedKey;
+pub use sealed_key::{KeyState, SealedKey};
 pub use second_factor::{
     BACKUP_CODES, BackupCode, LoginChallenge, PENDING as TOTP_PENDING, SealedSecret, SecondFactor,
     TotpCode,

@@ -29,7 +29,7 @@ pub use accounts::Accounts;
 pub(crate) use error::chain;
 pub use error::{Error, Result};
 pub use health::Health;
-pub use keys::Keys;
+pub use keys::{KeyRules, Keys, ListedKey, Rotated, Rotation};
 pub use login::{Challenge, LogIn, LoggedIn, Login, SecondStep};
 pub use passwords::{PasswordChange, Passwords};
 pub use refresh::Refresh;

@@ -2,10 +2,13 @@
 
 use chrono::TimeDelta;
 use keyward::config::SigningAlgorithm;
+use keyward::crypto::Purpose;
 use keyward::domain::EventKind;
+use keyward::services::Rotation;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
+use crate::support::app::masters;
 use crate::support::{Answer, Browser, PASSWORD, Person, TestApp};
 
 const WRONG: &str = "not the password at all";
@@ -181,6 +184,21 @@ async fn cause(kind: EventKind, app: &TestApp, mut ann: Person<'_>) -> Written {
             let eddsa = SigningAlgorithm::EdDsa;
             app.replica_with(|config| config.keys.signing_algorithm = eddsa)
                 .await;
+            BY_NOBODY
+        }
+        EventKind::KeyRevoked => {
+            let revoke = Rotation {
+                now: true,
+                revoke: true,
+            };
+            let keys = &app.app.services.keys;
+            keys.rotate(Purpose::ChallengeMac, revoke).await.unwrap();
+            BY_NOBODY
+        }
+        EventKind::KeysRewrapped => {
+            let another = app.replica_with(|config| config.keys.master = masters(&["b", "a"]));
+            let keys = another.await.app.services.keys.clone();
+            assert_eq!(keys.rewrap().await.unwrap(), 8);
             BY_NOBODY
         }
     }
