@@ -126,7 +126,10 @@ async fn no_login_refresh_or_token_fails_while_each_key_is_replaced_at_once() {
             load.goes_on().await;
             let state = keys.list().await.unwrap().into_iter();
             let state = state.filter(|key| key.id == rotated.key.id);
-            assert_eq!(state.map(|key| key.state.as_str()).collect::<Vec<_>>(), ["active"]);
+            assert_eq!(
+                state.map(|key| key.state.as_str()).collect::<Vec<_>>(),
+                ["active"]
+            );
             keys.reseal().await.unwrap();
             keys.retire().await.unwrap();
             app.advance(TimeDelta::seconds(25));
@@ -143,7 +146,7 @@ async fn no_login_refresh_or_token_fails_while_each_key_is_replaced_at_once() {
 #[actix_web::test]
 async fn no_login_refresh_or_token_fails_while_the_master_key_is_replaced() {
     let app = TestApp::start().await;
-    let (mut ann, authenticator) = people(&app).await;
+    let (ann, authenticator) = people(&app).await;
     let with = async |names: &[&str]| {
         let names = masters(names);
         app.replica_with(|config| config.keys.master = names).await
