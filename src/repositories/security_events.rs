@@ -71,7 +71,7 @@ impl SecurityEvents<'_> {
         let statement = sqlx::query!(
             "insert into security_events
                  (id, session_id, user_id, event, outcome, created_at, ip_address, user_agent, request_id)
-             select id, session_id, $3, $4, $5, $6, $7, $8, $9
+             select id, session_id, $3, $4, $5, $6, $7, $8, nullif($9, '')
              from unnest($1::uuid[], $2::uuid[]) as each (id, session_id)",
             &ids,
             &sessions,

@@ -16,6 +16,7 @@ mod security_events;
 mod sessions;
 mod throttle;
 mod two_factor;
+mod users;
 
 use std::sync::Arc;
 
@@ -37,6 +38,7 @@ pub use security_events::SecurityEvents;
 pub use sessions::{Authenticated, Caller, ListedSession, LogOut, SessionLimits, Sessions};
 pub use throttle::Throttle;
 pub use two_factor::{Enrolment, Proofs, TwoFactor, TwoFactorState};
+pub use users::Users;
 
 /// What differs between production and a test.
 #[derive(Clone)]
@@ -131,4 +133,6 @@ pub struct Services {
     pub keys: Arc<Keys>,
     /// Whether the service can serve.
     pub health: Arc<Health>,
+    /// Everybody's accounts, for whoever operates the service.
+    pub users: Arc<Users>,
 }

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use keyward::config::SigningAlgorithm;
 use keyward::crypto::Purpose;
-use keyward::domain::EventKind;
+use keyward::domain::{EventKind, Role, UserRef};
 use keyward::services::Rotation;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -186,6 +186,16 @@ async fn cause(kind: EventKind, app: &TestApp, mut ann: Person<'_>) -> Written {
                 .await;
             BY_NOBODY
         }
+        EventKind::PasswordReset
+        | EventKind::AccountDisabled
+        | EventKind::AccountEnabled
+        | EventKind::RolesChanged => {
+            cause_by_operator(kind, app, &first).await;
+            Written {
+                user: true,
+                ..BY_NOBODY
+            }
+        }
         EventKind::KeyRevoked => {
             let revoke = Rotation {
                 now: true,
@@ -202,6 +212,29 @@ async fn cause(kind: EventKind, app: &TestApp, mut ann: Person<'_>) -> Written {
             BY_NOBODY
         }
     }
+}
+
+/// Does what an operator does.
+async fn cause_by_operator(kind: EventKind, app: &TestApp, ann: &Person<'_>) {
+    let services = &app.app.services;
+    let who = UserRef::parse(ann.user["id"].as_str().unwrap()).unwrap();
+    let user = services.users.find(&who).await.unwrap().unwrap().user;
+    let changed = match kind {
+        EventKind::PasswordReset => {
+            let new = "amber kettle window 31".to_owned();
+            services.passwords.reset(&user, new).await
+        }
+        EventKind::AccountDisabled => services.users.disable(user.id).await,
+        EventKind::AccountEnabled => {
+            services.users.disable(user.id).await.unwrap();
+            services.users.enable(user.id).await
+        }
+        _ => {
+            let role = Role::parse("admin").unwrap();
+            services.users.set_roles(user.id, vec![role]).await
+        }
+    };
+    assert!(changed.unwrap(), "{kind:?}");
 }
 
 /// The same, of the kinds that need a second factor.

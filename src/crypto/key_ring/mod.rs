@@ -103,6 +103,11 @@ impl KeyRing {
         newest.is_some_and(|newest| newest.active_from + period <= now)
     }
 
+    /// How the newest signing key signs: those that follow do alike, until the configuration has changed.
+    pub fn algorithm(&self) -> Option<SigningAlgorithm> {
+        self.signing.first().map(|newest| newest.key.algorithm())
+    }
+
     /// The public signing keys: next, active, and retired ones whose last token may still be alive.
     pub fn published(&self, now: DateTime<Utc>) -> Vec<PublicKey> {
         self.verifying(now).map(SigningKey::public).collect()

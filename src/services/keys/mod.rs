@@ -63,6 +63,16 @@ impl Keys {
             sealed.push(key);
         }
         tx.commit().await?;
+        Self::of(sealed, db, rules, seams)
+    }
+
+    /// Opens the ring and changes nothing: for a command beside a service, whose configuration may be another one.
+    pub async fn attach(db: Db, rules: KeyRules, seams: Seams) -> Result<Self> {
+        let sealed = db.conn().await?.keys().list().await?;
+        Self::of(sealed, db, rules, seams)
+    }
+
+    fn of(sealed: Vec<SealedKey>, db: Db, rules: KeyRules, seams: Seams) -> Result<Self> {
         let ring = ArcSwap::from_pointee(KeyRing::open(&sealed, &rules.masters)?);
         Ok(Self {
             ring,
@@ -95,8 +105,11 @@ impl Keys {
         self.ring().published(self.seams.clock.now())
     }
 
-    fn maker(&self, now: DateTime<Utc>) -> Result<KeyMaker<'_>> {
-        maker(&self.rules, &self.seams, now)
+    /// What makes keys that follow those of a ring.
+    fn maker(&self, ring: &KeyRing, now: DateTime<Utc>) -> Result<KeyMaker<'_>> {
+        let maker = maker(&self.rules, &self.seams, now)?;
+        let algorithm = ring.algorithm().unwrap_or(maker.algorithm);
+        Ok(KeyMaker { algorithm, ..maker })
     }
 
     /// Writes what happened to the ring, which nobody in particular did.

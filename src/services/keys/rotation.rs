@@ -65,11 +65,10 @@ impl Keys {
         } else {
             PUBLISHED_AHEAD
         };
-        let key = self.maker(now)?.make(purpose, now + ahead)?;
         let mut tx = self.db.begin().await?;
         tx.keys().lock().await?;
-        // Nothing is added to a ring that this process could not use.
-        KeyRing::open(&tx.keys().list().await?, &self.rules.masters)?;
+        let ring = KeyRing::open(&tx.keys().list().await?, &self.rules.masters)?;
+        let key = self.maker(&ring, now)?.make(purpose, now + ahead)?;
         tx.keys().add(&key).await?;
         self.note(&mut tx, EventKind::KeyAdded, now).await?;
         let mut revoked = 0;
@@ -86,7 +85,7 @@ impl Keys {
     /// Seals every key by the first master key; how many were sealed by another one.
     pub async fn rewrap(&self) -> Result<usize> {
         let now = self.seams.clock.now();
-        let (maker, masters) = (self.maker(now)?, &self.rules.masters);
+        let (maker, masters) = (self.maker(&self.ring(), now)?, &self.rules.masters);
         let mut tx = self.db.begin().await?;
         tx.keys().lock().await?;
         let mut changed = 0;

@@ -21,7 +21,7 @@ impl Keys {
         let ring = KeyRing::open(&tx.keys().list().await?, &self.rules.masters)?;
         let is_due = ring.is_signing_key_due(period, now);
         if is_due {
-            let maker = self.maker(now)?;
+            let maker = self.maker(&ring, now)?;
             let key = maker.make(Purpose::AccessToken, now + PUBLISHED_AHEAD)?;
             tx.keys().add(&key).await?;
             self.note(&mut tx, EventKind::KeyAdded, now).await?;
