@@ -20,6 +20,22 @@ const COLUMNS: [&str; 7] = [
     "master_key",
 ];
 
+/// What each purpose means for people.
+const REVOKE: &str = "\
+Refuse what was made with the older keys of this purpose, from when the new one takes over: for a leak.
+
+  access_token        Clients refresh. Other services accept old tokens until they ask for the keys again, at most 300
+                      seconds, or the tokens expire.
+  refresh_mac         Everybody signs in again.
+  refresh_derivation  An answer that was lost a moment ago cannot be given again.
+  device_mac          No device is known any more: whoever guesses slows the owners' logins down too.
+  challenge_mac       Logins that wait for a second factor begin again.
+  throttle_subject    Counted guesses are forgotten, also without --revoke.
+  totp_secret         Nobody is refused: the secrets are sealed by the new key first, and then the old one is deleted.
+                      Who has the old key and an old copy of the database has the secrets all the same.
+  backup_code         All backup codes are void. Who has the key still has to guess 120 random bits, so that this is
+                      hardly ever needed.";
+
 #[derive(Subcommand)]
 pub(super) enum Keys {
     /// List every key and how far it has got. The keys themselves are not shown.
@@ -28,9 +44,9 @@ pub(super) enum Keys {
     ///
     /// The new key takes over 300 seconds later, when everybody can know it: nobody notices. The old one is accepted until
     /// nothing made with it can be alive any more, and deleted then. Signing keys are replaced by themselves, each
-    /// KEYWARD_SIGNING_KEY_PERIOD.
+    /// `KEYWARD_SIGNING_KEY_PERIOD`.
     Rotate(Rotate),
-    /// Seal every key by the first master key of KEYWARD_MASTER_KEY, in one transaction.
+    /// Seal every key by the first master key of `KEYWARD_MASTER_KEY`, in one transaction.
     ///
     /// To replace the master key: give every replica `old,new`, run this with `new,old`, give every replica `new`.
     Rewrap(Output),
@@ -48,19 +64,7 @@ pub(super) struct Rotate {
     #[arg(long)]
     now: bool,
     /// Refuse what was made with the older keys of this purpose, from when the new one takes over: for a leak.
-    ///
-    /// access_token: clients refresh; other services accept old tokens until they ask for the keys again, at most 300
-    /// seconds, or the tokens expire.
-    /// refresh_mac: everybody signs in again.
-    /// refresh_derivation: an answer that was lost meanwhile cannot be given again.
-    /// device_mac: no device is known any more, so strangers can slow their owners' logins down.
-    /// challenge_mac: logins that wait for a second factor begin again.
-    /// throttle_subject: counted guesses are forgotten (also without --revoke).
-    /// totp_secret: nobody is refused; the secrets are sealed by the new key, and then the old one is deleted. Who has
-    /// the old key and an old copy of the database has the secrets: let people enrol anew.
-    /// backup_code: all backup codes are void. Who has the key still has to guess 120 random bits, so this is hardly ever
-    /// needed.
-    #[arg(long, verbatim_doc_comment)]
+    #[arg(long, long_help = REVOKE)]
     revoke: bool,
     #[command(flatten)]
     output: Output,
@@ -70,7 +74,7 @@ pub(super) fn run(command: Keys) -> anyhow::Result<()> {
     match command {
         Keys::List(output) => {
             let list = on_services(async |services| list(services).await)?;
-            output.list(&COLUMNS, list)
+            output.list(&COLUMNS, &list)
         }
         Keys::Rotate(command) => rotate(&command),
         Keys::Rewrap(output) => {
@@ -96,12 +100,8 @@ fn rotate(command: &Rotate) -> anyhow::Result<()> {
     let purpose = purpose.ok_or_else(|| anyhow::anyhow!("there is no such purpose"))?;
     let how = Rotation { now, revoke };
     let rotate = async |services: &Services| {
-        let rotated = services.keys.rotate(purpose, how).await.map_err(told)?;
-        if revoke && purpose == Purpose::TotpSecret {
-            // The service does it by itself from when the new key takes over.
-            tracing::info!("the secrets are sealed by the new key once it has taken over");
-        }
-        Ok(rotated)
+        let rotated = services.keys.rotate(purpose, how).await;
+        rotated.map_err(told)
     };
     let Rotated { key, revoked } = on_services(rotate)?;
     let from = time(key.active_from);

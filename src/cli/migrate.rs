@@ -3,7 +3,7 @@
 use anyhow::bail;
 use clap::Args;
 use secrecy::SecretString;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::configured;
 use super::database::{on_started, settings};
@@ -64,9 +64,10 @@ fn show(pending: &[PendingMigration], output: Output) -> anyhow::Result<()> {
             version,
             description,
         } = migration;
-        json!({ "version": version, "description": description })
+        json!({ "version": format!("{version:04}"), "description": description })
     });
-    output.list(&["version", "description"], rows.collect())
+    let rows: Vec<Value> = rows.collect();
+    output.list(&["version", "description"], &rows)
 }
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {

@@ -15,11 +15,11 @@ pub(super) struct Output {
 
 impl Output {
     /// A list of objects, with these members as columns.
-    pub(super) fn list(self, columns: &[&str], rows: Vec<Value>) -> anyhow::Result<()> {
+    pub(super) fn list(self, columns: &[&str], rows: &[Value]) -> anyhow::Result<()> {
         if self.json {
-            return print(&serde_json::to_string_pretty(&rows)?);
+            return print(&serde_json::to_string_pretty(rows)?);
         }
-        print(&table(columns, &rows))
+        print(&table(columns, rows))
     }
 
     /// What was done: a sentence, or an object.

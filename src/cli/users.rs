@@ -78,12 +78,14 @@ pub(super) struct SetRoles {
 pub(super) fn run(command: Users) -> anyhow::Result<()> {
     match command {
         Users::List(command) => list(command),
-        Users::Disable(one) => one.change("disabled", async |services, id| {
-            services.users.disable(id).await
-        }),
-        Users::Enable(one) => one.change("enabled", async |services, id| {
-            services.users.enable(id).await
-        }),
+        Users::Disable(one) => one.change(
+            ["is disabled", "was disabled already"],
+            async |services, id| services.users.disable(id).await,
+        ),
+        Users::Enable(one) => one.change(
+            ["is enabled", "was enabled already"],
+            async |services, id| services.users.enable(id).await,
+        ),
         Users::EndSessions(one) => end_sessions(&one),
         Users::SetRoles(command) => set_roles(command),
         Users::ResetPassword(one) => reset_password(&one),
@@ -108,7 +110,7 @@ fn list(command: List) -> anyhow::Result<()> {
         let object = json!({ "users": rows, "next": next });
         return print(&serde_json::to_string_pretty(&object)?);
     }
-    output.list(&COLUMNS, rows)?;
+    output.list(&COLUMNS, &rows)?;
     match next {
         Some(next) => print(&format!("There are more: --after {next}")),
         None => Ok(()),
@@ -119,7 +121,7 @@ impl One {
     /// Changes the account, and says whether that changed anything.
     fn change(
         &self,
-        done: &str,
+        [done, not]: [&str; 2],
         change: impl AsyncFnOnce(&Services, UserId) -> Result<bool>,
     ) -> anyhow::Result<()> {
         let work = async |services: &Services| {
@@ -129,11 +131,7 @@ impl One {
         };
         let (account, changed) = on_services(work)?;
         let id = account.user.id;
-        let sentence = if changed {
-            format!("{id} is {done}.")
-        } else {
-            format!("{id} was {done} already.")
-        };
+        let sentence = format!("{id} {}.", if changed { done } else { not });
         self.output
             .done(&sentence, &json!({ "id": id, "changed": changed }))
     }
@@ -161,20 +159,24 @@ fn set_roles(command: SetRoles) -> anyhow::Result<()> {
         roles.iter().map(|role| Role::parse(role)).collect();
     let roles = roles.map_err(|wrong| anyhow!("a role has {}", wrong.message))?;
     let one = One { user, output };
-    one.change("given these roles", async |services, id| {
-        services.users.set_roles(id, roles).await
-    })
+    one.change(
+        ["has these roles now", "had these roles already"],
+        async |services, id| services.users.set_roles(id, roles).await,
+    )
 }
 
 fn reset_password(one: &One) -> anyhow::Result<()> {
     let new = password::read().context("the new password cannot be read")?;
-    one.change("given the new password", async |services, id| {
-        let who = UserRef::Id(id);
-        match services.users.find(&who).await? {
-            Some(account) => services.passwords.reset(&account.user, new).await,
-            None => Ok(false),
-        }
-    })
+    one.change(
+        ["has the new password now", "is gone"],
+        async |services, id| {
+            let who = UserRef::Id(id);
+            match services.users.find(&who).await? {
+                Some(account) => services.passwords.reset(&account.user, new).await,
+                None => Ok(false),
+            }
+        },
+    )
 }
 
 async fn find(services: &Services, name: &str) -> anyhow::Result<Account> {
