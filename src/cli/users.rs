@@ -45,7 +45,12 @@ pub(super) enum Users {
 #[derive(Args)]
 pub(super) struct List {
     /// Only those with this text in the e-mail address or username.
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        allow_hyphen_values = true
+    )]
     matching: String,
     /// How many at most, 1 to 100.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u8).range(1..=100))]

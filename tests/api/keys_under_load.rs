@@ -94,7 +94,8 @@ impl Load {
             self.goes_on().await;
             self.is_over.set(true);
         };
-        let (_, (logins, ())) = join(self.ann(), join(self.bob(authenticator), work)).await;
+        let people = join(self.ann(), self.bob(authenticator));
+        let (((), logins), ()) = Box::pin(join(people, work)).await;
         assert!(logins > 1, "{logins}");
     }
 }
@@ -135,7 +136,7 @@ async fn no_login_refresh_or_token_fails_while_each_key_is_replaced_at_once() {
             app.advance(TimeDelta::seconds(25));
         }
     };
-    load.while_doing(&authenticator, rotate).await;
+    Box::pin(load.while_doing(&authenticator, rotate)).await;
     // What was given before is good, and here as well, once the ring was looked at.
     app.app.services.keys.reload().await.unwrap();
     ann.me().await.is(200);
@@ -170,7 +171,7 @@ async fn no_login_refresh_or_token_fails_while_the_master_key_is_replaced() {
             load.replace(number, with(&["b"]).await);
         }
     };
-    load.while_doing(&authenticator, replace).await;
+    Box::pin(load.while_doing(&authenticator, replace)).await;
     let sealed_by = "select coalesce(json_agg(distinct master_key_id), '[]')::text from keys";
     assert_eq!(app.json(sealed_by).await, serde_json::json!(["b"]));
     assert_eq!(app.events_of("keys_rewrapped").await, 1);

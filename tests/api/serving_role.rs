@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use keyward::app::migrate;
+use keyward::crypto::Purpose;
+use keyward::services::Rotation;
 use reqwest::Method;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -74,14 +76,38 @@ async fn everything_works_without_the_rights_of_the_owner() {
         .await
         .is(200);
     app.get("/health/ready").await.is(200);
+    operate(app).await;
     // The cascade runs with the rights of the owner.
     ann.delete(new).await.is(204);
-    assert_eq!(app.events().await, ["account_deleted"]);
+    let kinds = app.events().await;
+    let of_nobody = [
+        "key_added",
+        "key_revoked",
+        "key_added",
+        "key_revoked",
+        "account_deleted",
+    ];
+    assert_eq!(kinds, of_nobody);
     app.advance(TimeDelta::days(31));
     let services = &app.app.services;
     services.sessions.purge().await.unwrap();
     assert!(services.throttle.purge().await.unwrap() > 0);
     assert_eq!(services.security_events.purge().await.unwrap(), 0);
+}
+
+/// What operators and jobs do with the keys.
+async fn operate(app: &TestApp) {
+    let keys = &app.app.services.keys;
+    let revoke = Rotation {
+        now: true,
+        revoke: true,
+    };
+    keys.rotate(Purpose::ThrottleSubject, revoke).await.unwrap();
+    keys.rotate(Purpose::TotpSecret, revoke).await.unwrap();
+    app.advance(TimeDelta::minutes(2));
+    assert_eq!(keys.reseal().await.unwrap(), 0);
+    assert_eq!(keys.retire().await.unwrap(), 2);
+    assert_eq!(keys.rewrap().await.unwrap(), 0);
 }
 
 // AUD-04, OPS-11

@@ -34,8 +34,8 @@ const MASTER_KEYS: [(&str, &str); 2] = [
 /// Master keys in this order: of `a`, with which the ring of a test is sealed, and `b`.
 pub(crate) fn masters(names: &[&str]) -> Master {
     let key = |name: &&str| MASTER_KEYS.iter().find(|(known, _)| known == name);
-    let named = names.iter().map(|name| key(name).unwrap());
-    let list: Vec<String> = named.map(|(name, key)| format!("{name}:{key}")).collect();
+    let keys = names.iter().map(|name| key(name).unwrap());
+    let list: Vec<String> = keys.map(|(name, key)| format!("{name}:{key}")).collect();
     Master::Given(MasterKey::parse_list(&list.join(",")).unwrap())
 }
 
