@@ -49,6 +49,7 @@ mod logout;
 mod me;
 mod me_delete;
 mod openapi;
+mod operated;
 mod password_change;
 mod passwords;
 mod refresh;
