@@ -25,9 +25,7 @@ begin
     execute format('revoke all on %s from keyward_serving', ours);
 end $$;
 grant select on _sqlx_migrations to keyward_serving;
--- `update` because keys are added under a lock on the table.
-grant select, insert, update on keys to keyward_serving;
-grant select, insert, update, delete on users, sessions, throttles, totp_factors, login_challenges to keyward_serving;
+grant select, insert, update, delete on keys, users, sessions, throttles, totp_factors, login_challenges to keyward_serving;
 grant select, insert, delete on password_history, backup_codes to keyward_serving;
 -- Append-only. Old ones are deleted by the function, which takes nobody's word for how old they are; how long they are
 -- kept is the owner's to say, in `event_retention`.

@@ -10,13 +10,15 @@ use secrecy::ExposeSecret;
 use crate::config::{self, Config, Master, MasterKey};
 use crate::crypto::{AccessTokenRules, PasswordHasher};
 use crate::domain::{Origin, Origins, PasswordPolicy, RefreshRules};
+pub use crate::http::CONTRACT;
 use crate::http::{CookieRules, Surroundings};
 use crate::master_key_file;
 use crate::metrics::Metrics;
+pub use crate::repositories::PendingMigration;
 use crate::repositories::{Db, SchemaState};
 use crate::services::{
-    Accounts, Error, Ground, Health, Keys, Login, Passwords, Refresh, Seams, SecurityEvents,
-    Services, SessionLimits, Sessions, Throttle, TwoFactor,
+    self, Accounts, Error, Ground, Health, KeyRules, Keys, Login, Passwords, Refresh, Seams,
+    SecurityEvents, Services, SessionLimits, Sessions, Throttle, TwoFactor, Users,
 };
 
 /// Everything a server needs.
@@ -52,9 +54,32 @@ impl App {
         let db = Db::new(database.url.expose_secret(), config.database.pool)?;
         let db = db.measured(metrics.clone());
         prepare(&db, config).await?;
-        let masters = master_keys(config, database, &db, &seams).await?;
-        let algorithm = config.keys.signing_algorithm;
-        let keys = Keys::open(db.clone(), masters, algorithm, seams.clone()).await;
+        let rules = key_rules(config, database, &db, &seams).await?;
+        let keys = Keys::open(db.clone(), rules, seams.clone()).await;
+        Self::assemble(config, db, metrics, keys, seams)
+    }
+
+    /// The same for one command, beside a service that runs or without one: it migrates nothing and makes no keys.
+    pub async fn attach(
+        config: &Config,
+        database: &Database<'_>,
+        seams: Seams,
+    ) -> anyhow::Result<Self> {
+        let metrics = Metrics::new()?;
+        let db = Db::new(database.url.expose_secret(), 2)?.measured(metrics.clone());
+        ensure_migrated(&db).await?;
+        let rules = key_rules(config, database, &db, &seams).await?;
+        let keys = Keys::attach(db.clone(), rules, seams.clone()).await;
+        Self::assemble(config, db, metrics, keys, seams)
+    }
+
+    fn assemble(
+        config: &Config,
+        db: Db,
+        metrics: Metrics,
+        keys: services::Result<Keys>,
+        seams: Seams,
+    ) -> anyhow::Result<Self> {
         let keys = keys
             .map_err(fault)
             .context("the key ring could not be opened")?;
@@ -92,6 +117,14 @@ pub async fn migrate(config: &Config, url: &secrecy::SecretString) -> anyhow::Re
     Ok(())
 }
 
+/// What `migrate` would apply, in order.
+pub async fn plan(url: &secrecy::SecretString) -> anyhow::Result<Vec<PendingMigration>> {
+    let db = Db::new(url.expose_secret(), 1)?;
+    let pending = db.conn().await?.health().pending().await;
+    db.close().await;
+    pending.context("DATABASE_URL: the database cannot be asked")
+}
+
 async fn bring_up_to_date(db: &Db, config: &Config) -> anyhow::Result<()> {
     let migrated = db.migrate().await;
     migrated.context("DATABASE_URL: the database cannot be reached or migrated")?;
@@ -106,6 +139,10 @@ async fn prepare(db: &Db, config: &Config) -> anyhow::Result<()> {
     if config.database.migrate_on_start {
         return bring_up_to_date(db, config).await;
     }
+    ensure_migrated(db).await
+}
+
+async fn ensure_migrated(db: &Db) -> anyhow::Result<()> {
     let state = db.conn().await?.health().schema().await?;
     anyhow::ensure!(
         state == SchemaState::Current,
@@ -159,6 +196,7 @@ fn wire(config: &Config, ground: &Ground) -> Services {
         refresh: Refresh::new(ground, door(), guard(), refresh).into(),
         security_events: SecurityEvents::new(db(), retention, seams()).into(),
         health: Health::new(db(), seams(), metrics.clone()).into(),
+        users: Users::new(db(), door(), seams()).into(),
         passwords,
         two_factor,
         throttle,
@@ -182,6 +220,19 @@ fn surroundings(config: &Config) -> anyhow::Result<Surroundings> {
             same_site: browser.cookie_same_site.as_str(),
         },
         is_https: url.scheme() == "https",
+    })
+}
+
+async fn key_rules(
+    config: &Config,
+    database: &Database<'_>,
+    db: &Db,
+    seams: &Seams,
+) -> anyhow::Result<KeyRules> {
+    Ok(KeyRules {
+        masters: master_keys(config, database, db, seams).await?,
+        algorithm: config.keys.signing_algorithm,
+        period: config.keys.signing_key_period,
     })
 }
 

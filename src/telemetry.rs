@@ -8,10 +8,8 @@ use crate::config::{Log, LogFormat};
 
 /// Starts the log, on standard error. Fails when the filter cannot be read.
 pub fn start(log: &Log) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&log.filter)
-        .map_err(|_| anyhow::anyhow!("RUST_LOG: not a filter such as info,keyward=debug"))?;
     let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(filter(log)?)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     match log.format {
@@ -23,4 +21,10 @@ pub fn start(log: &Log) -> anyhow::Result<()> {
         LogFormat::Pretty => subscriber.with_target(false).compact().init(),
     }
     Ok(())
+}
+
+/// What is logged, if it can be read.
+pub fn filter(log: &Log) -> anyhow::Result<EnvFilter> {
+    EnvFilter::try_new(&log.filter)
+        .map_err(|_| anyhow::anyhow!("RUST_LOG: not a filter such as info,keyward=debug"))
 }

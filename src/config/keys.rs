@@ -5,12 +5,14 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
+use chrono::TimeDelta;
 use zeroize::Zeroizing;
 
 use super::env::Env;
 use super::master_key::MasterKey;
 use super::names::Name;
-use super::{Profile, database, parse};
+use super::parse::{self, time};
+use super::{Profile, database};
 
 pub(super) const MASTER_KEY: Name = Name::secret(
     "KEYWARD_MASTER_KEY",
@@ -27,6 +29,12 @@ pub(super) const SIGNING_ALGORITHM: Name = Name::plain(
     "How access tokens are signed: ES256 or EdDSA",
 );
 
+pub(super) const SIGNING_KEY_PERIOD: Name = Name::plain(
+    "KEYWARD_SIGNING_KEY_PERIOD",
+    "90d",
+    "How long a key signs access tokens until the next one is made, 1d to 3650d",
+);
+
 /// More than any list of keys needs; a device file would otherwise be read without end.
 const LARGEST_FILE: u64 = 64 * 1024;
 
@@ -37,6 +45,8 @@ pub struct Keys {
     pub master: Master,
     /// How new access tokens are signed.
     pub signing_algorithm: SigningAlgorithm,
+    /// How long a key signs until the next one is made: 1 to 3650 days.
+    pub signing_key_period: TimeDelta,
 }
 
 /// Where the master key comes from.
@@ -73,9 +83,11 @@ impl Keys {
         let algorithms = [SigningAlgorithm::Es256, SigningAlgorithm::EdDsa]
             .map(|algorithm| (algorithm.as_str(), algorithm));
         let signing_algorithm = env.parsed(&SIGNING_ALGORITHM, parse::choice(algorithms));
+        let signing_key_period = env.parsed(&SIGNING_KEY_PERIOD, time(86_400..=3650 * 86_400));
         Some(Self {
             master: master?,
             signing_algorithm: signing_algorithm?,
+            signing_key_period: signing_key_period?,
         })
     }
 }

@@ -71,6 +71,7 @@ pub const NAMES: &[Name] = &[
     keys::MASTER_KEY,
     keys::MASTER_KEY_FILE,
     keys::SIGNING_ALGORITHM,
+    keys::SIGNING_KEY_PERIOD,
     tokens::AUDIENCE,
     tokens::ACCESS_TTL,
     tokens::REFRESH_IDLE_TTL,

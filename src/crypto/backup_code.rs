@@ -4,25 +4,39 @@ use aws_lc_rs::hmac::{self, HMAC_SHA256};
 use chrono::{DateTime, Utc};
 
 use super::{KeyRing, Purpose, RingError};
-use crate::domain::{BackupCode, UserId};
+use crate::domain::{BackupCode, KeyId, UserId};
 
-/// What the database keeps of a new code.
-pub fn backup_code_digest(
+/// What the database keeps of new codes.
+pub struct HashedCodes {
+    /// The key of the ring that hashed them.
+    pub key_id: KeyId,
+    /// One for each.
+    pub digests: Vec<[u8; 32]>,
+}
+
+/// Hashes new codes.
+pub fn hash_backup_codes(
+    codes: &[BackupCode],
+    user_id: UserId,
+    ring: &KeyRing,
+    now: DateTime<Utc>,
+) -> Result<HashedCodes, RingError> {
+    let (key_id, key) = ring.active_named(Purpose::BackupCode, now)?;
+    let digests = codes.iter().map(|code| digest(code, user_id, key));
+    Ok(HashedCodes {
+        key_id,
+        digests: digests.collect(),
+    })
+}
+
+/// What it may have kept of a code that is shown: one for each key of the ring.
+pub fn backup_code_digests(
     code: &BackupCode,
     user_id: UserId,
     ring: &KeyRing,
     now: DateTime<Utc>,
-) -> Result<[u8; 32], RingError> {
-    Ok(digest(
-        code,
-        user_id,
-        ring.active(Purpose::BackupCode, now)?,
-    ))
-}
-
-/// What it may have kept of a code that is shown: one for each key of the ring.
-pub fn backup_code_digests(code: &BackupCode, user_id: UserId, ring: &KeyRing) -> Vec<[u8; 32]> {
-    ring.all(Purpose::BackupCode)
+) -> Vec<[u8; 32]> {
+    ring.all(Purpose::BackupCode, now)
         .map(|key| digest(code, user_id, key))
         .collect()
 }

@@ -33,8 +33,8 @@ impl ChallengeToken {
     }
 
     /// Reads a token, if its MAC is by a key of the ring.
-    pub fn parse(text: &str, ring: &KeyRing) -> Option<Self> {
-        let content = KIND.decode(text, ring)?;
+    pub fn parse(text: &str, ring: &KeyRing, now: DateTime<Utc>) -> Option<Self> {
+        let content = KIND.decode(text, ring, now)?;
         let (transport, secret) = content.split_first()?;
         let transport = match transport {
             0 => Transport::Body,

@@ -34,7 +34,7 @@ impl DeviceToken {
 
     /// Reads a token, if its MAC is by a key of the ring and it is not too old.
     pub fn parse(text: &str, ring: &KeyRing, now: DateTime<Utc>) -> Option<Self> {
-        let content = KIND.decode(text, ring)?;
+        let content = KIND.decode(text, ring, now)?;
         let (user, rest) = content.split_first_chunk::<16>()?;
         let (device, rest) = rest.split_first_chunk::<16>()?;
         let (version, given_at) = rest.split_first_chunk::<4>()?;

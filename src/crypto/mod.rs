@@ -17,12 +17,11 @@ mod throttle_subject;
 mod totp;
 
 pub use access_token::{AccessTokenRules, Issued, TokenFault, Verified};
-pub use backup_code::{backup_code_digest, backup_code_digests};
+pub use backup_code::{HashedCodes, backup_code_digests, hash_backup_codes};
 pub use challenge_token::ChallengeToken;
 pub use device_token::DeviceToken;
 pub use entropy::OsEntropy;
-use key_ring::Purpose;
-pub use key_ring::{KeyRing, RingError};
+pub use key_ring::{KeyMaker, KeyRing, PUBLISHED_AHEAD, Purpose, RingError, is_over, rewrapped};
 pub use password_hash::{HashError, PasswordHasher};
 pub use qr_code::{QrCode, QrError};
 pub use refresh_token::RefreshToken;

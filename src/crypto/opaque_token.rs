@@ -40,7 +40,12 @@ impl Kind {
     }
 
     /// The content of a text, if its MAC is by a key of the ring.
-    pub(super) fn decode(&self, text: &str, ring: &KeyRing) -> Option<Zeroizing<Vec<u8>>> {
+    pub(super) fn decode(
+        &self,
+        text: &str,
+        ring: &KeyRing,
+        now: DateTime<Utc>,
+    ) -> Option<Zeroizing<Vec<u8>>> {
         let encoded = text.strip_prefix(self.prefix)?;
         let expected = (self.length + MAC) * 4;
         if encoded.len() != expected.div_ceil(3) {
@@ -49,7 +54,7 @@ impl Kind {
         let mut bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(encoded).ok()?);
         let (content, mac) = bytes.split_at_checked(self.length)?;
         let ours = ring
-            .all(self.purpose)
+            .all(self.purpose, now)
             .any(|key| self.mac(content, key).ct_eq(mac).into());
         bytes.truncate(self.length);
         ours.then_some(bytes)

@@ -38,8 +38,8 @@ impl RefreshToken {
     }
 
     /// Reads a token, if its MAC is by a key of the ring.
-    pub fn parse(text: &str, ring: &KeyRing) -> Option<Self> {
-        let content = KIND.decode(text, ring)?;
+    pub fn parse(text: &str, ring: &KeyRing, now: DateTime<Utc>) -> Option<Self> {
+        let content = KIND.decode(text, ring, now)?;
         let (id, rest) = content.split_first_chunk::<16>()?;
         let (generation, secret) = rest.split_first_chunk::<4>()?;
         Some(Self {
@@ -85,8 +85,9 @@ impl RefreshToken {
         salt: &[u8; 32],
         digest: &[u8; 32],
         ring: &KeyRing,
+        now: DateTime<Utc>,
     ) -> Option<Self> {
-        ring.all(Purpose::RefreshDerivation)
+        ring.all(Purpose::RefreshDerivation, now)
             .map(|key| self.derive(generation, salt, key))
             .find(|successor| successor.digest() == *digest)
     }

@@ -56,6 +56,11 @@ pub(super) fn generate(algorithm: SigningAlgorithm) -> Result<Zeroizing<Vec<u8>>
 pub(super) struct KeyRejected;
 
 impl SigningKey {
+    /// What it signs with.
+    pub(super) fn algorithm(&self) -> SigningAlgorithm {
+        self.algorithm
+    }
+
     pub(super) fn new(
         id: KeyId,
         algorithm: SigningAlgorithm,

@@ -38,6 +38,14 @@ events! {
     ProfileChanged = "profile_changed", "success";
     /// Somebody changed their password.
     PasswordChanged = "password_changed", "success";
+    /// An operator set somebody's password.
+    PasswordReset = "password_reset", "success";
+    /// An operator disabled an account.
+    AccountDisabled = "account_disabled", "success";
+    /// An operator enabled an account.
+    AccountEnabled = "account_enabled", "success";
+    /// An operator changed what somebody may do.
+    RolesChanged = "roles_changed", "success";
     /// A login was completed.
     LoggedIn = "logged_in", "success";
     /// A login failed: a wrong password. Without a user where there is no such account.
@@ -62,7 +70,7 @@ events! {
     BackupCodeUsed = "backup_code_used", "success";
     /// A session was ended by its owner.
     LoggedOut = "logged_out", "success";
-    /// A session was ended from the list of one's sessions.
+    /// A session was ended from the list of one's sessions, or by an operator.
     SessionRevoked = "session_revoked", "success";
     /// The session unused for longest gave way to a new one.
     SessionEvicted = "session_evicted", "success";
@@ -76,6 +84,10 @@ events! {
     RefreshTokenReused = "refresh_token_reused", "failure";
     /// A key was added to a ring that had keys already. Without a user.
     KeyAdded = "key_added", "success";
+    /// The older keys of a purpose were revoked: what was made with them is refused. Without a user.
+    KeyRevoked = "key_revoked", "success";
+    /// The keys were sealed by another master key. Without a user.
+    KeysRewrapped = "keys_rewrapped", "success";
 }
 
 /// One event, written in the transaction it describes.

@@ -16,6 +16,7 @@ mod password;
 mod profile;
 mod refresh;
 mod refusal;
+mod role;
 mod sealed_key;
 mod second_factor;
 mod session;
@@ -39,7 +40,8 @@ pub use password::{MAX_CHARACTERS as PASSWORD_MAX_CHARACTERS, Password, Password
 pub use profile::{Change, DisplayName, Locale, ProfileChange};
 pub use refresh::{HeldToken, RefreshRules, ShownToken, Verdict, judge};
 pub use refusal::{Code, Refusal};
-pub use sealed_key::SealedKey;
+pub use role::Role;
+pub use sealed_key::{KeyState, SealedKey};
 pub use second_factor::{
     BACKUP_CODES, BackupCode, LoginChallenge, PENDING as TOTP_PENDING, SealedSecret, SecondFactor,
     TotpCode,
@@ -47,5 +49,5 @@ pub use second_factor::{
 pub use session::{AuthMethod, EndReason, Session, Transport};
 pub use sign_up::{NewAccount, SignUpForm};
 pub use throttle::Limit;
-pub use user::{Credentials, Identifier, Proof, Proven, User};
+pub use user::{Account, Credentials, Identifier, Proof, Proven, User, UserRef};
 pub use username::Username;

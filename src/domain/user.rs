@@ -1,6 +1,7 @@
 //! People's accounts, and what a login has proven about one.
 
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use super::{AuthMethod, Email, FieldError, UserId, Username};
 
@@ -29,6 +30,41 @@ pub struct User {
     pub updated_at: DateTime<Utc>,
     /// When it last signed in; signing up counts.
     pub last_login_at: Option<DateTime<Utc>>,
+}
+
+/// An account, as whoever operates the service sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// What its owner sees.
+    pub user: User,
+    /// Since when nobody can sign in to it, if so.
+    pub disabled_at: Option<DateTime<Utc>>,
+}
+
+/// By what an operator names somebody.
+#[derive(Debug, Clone)]
+pub enum UserRef {
+    /// The id.
+    Id(UserId),
+    /// What they sign in with.
+    Known(Identifier),
+}
+
+impl UserRef {
+    /// Reads an id, an address or a username: no text is two of them.
+    pub fn parse(text: &str) -> Result<Self, FieldError> {
+        // With its dashes an id is longer than a username; without them it might be one.
+        let id = text.parse::<Uuid>().ok();
+        if let Some(id) = id.filter(|id| id.to_string().len() == text.len()) {
+            return Ok(Self::Id(id.into()));
+        }
+        let known = if text.contains('@') {
+            Identifier::email(text)
+        } else {
+            Identifier::username(text)
+        };
+        known.map(Self::Known)
+    }
 }
 
 /// What somebody signs in with.

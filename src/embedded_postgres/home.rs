@@ -79,6 +79,12 @@ impl Home {
         Ok(file)
     }
 
+    /// Whether a Keyward that runs holds it.
+    pub(super) fn is_locked(&self) -> bool {
+        let file = File::open(self.lock_file());
+        file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+
     fn taken(&self, pid: &str) -> String {
         format!(
             "another Keyward (pid {}) already uses {}: stop it, or set KEYWARD_DATA_DIR, or share \

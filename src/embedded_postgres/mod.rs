@@ -11,6 +11,7 @@ mod home;
 mod orphans;
 mod place;
 mod programs;
+mod running;
 mod server;
 mod server_log;
 mod socket;
@@ -26,6 +27,7 @@ use account::Account;
 use guardian::Guardian;
 use home::Home;
 use programs::Programs;
+pub use running::{Found, look};
 use server::Launch;
 
 const USER: &str = "keyward";

@@ -15,6 +15,13 @@ const FALLBACK: &str = "/var/lib/keyward";
 const STICKY: u32 = 0o1000;
 
 pub(super) fn settle(settings: &Settings, account: Account) -> Result<Home> {
+    let home = find(settings, account)?;
+    make(&home.dir, if home.account.switched { 0o711 } else { 0o700 })?;
+    Ok(home)
+}
+
+/// The same, and makes nothing.
+pub(super) fn find(settings: &Settings, account: Account) -> Result<Home> {
     let mut dir = absolute(&settings.data_dir)?;
     refuse_file(&dir)?;
     refuse_foreign_cluster(&dir, &account)?;
@@ -23,7 +30,6 @@ pub(super) fn settle(settings: &Settings, account: Account) -> Result<Home> {
         refuse_controlled(&dir, &account)?;
     }
     refuse_odd_name(&dir)?;
-    make(&dir, if account.switched { 0o711 } else { 0o700 })?;
     Ok(Home { dir, account })
 }
 

@@ -15,6 +15,7 @@ use ipnet::IpNet;
 use crate::domain::Origins;
 
 pub use cookies::CookieRules;
+pub use handlers::CONTRACT;
 pub use middleware::{RequestSpan, edge};
 pub use routes::{MANAGEMENT_ROUTES, ROUTES, configure, configure_management};
 

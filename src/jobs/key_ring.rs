@@ -1,17 +1,29 @@
-//! Follows the key ring: a key that another replica added is known here long before it signs.
+//! Follows the key ring, so that a key another replica added is known here before it is used; and keeps it young.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::report;
 use crate::services::Keys;
 
-const EVERY: Duration = Duration::from_secs(30);
+/// Between two looks at what is due.
+const UPKEEP: Duration = Duration::from_mins(1);
 
-pub(super) async fn run(keys: Arc<Keys>) {
+pub(super) async fn follow(keys: Arc<Keys>) {
     loop {
-        tokio::time::sleep(EVERY).await;
+        tokio::time::sleep(Keys::FOLLOW_EVERY).await;
         if let Err(error) = keys.reload().await {
             tracing::error!(%error, "the key ring could not be read; the one at hand is kept");
         }
+    }
+}
+
+pub(super) async fn keep_up(keys: Arc<Keys>) {
+    loop {
+        tokio::time::sleep(UPKEEP).await;
+        let rotated = keys.rotate_when_due().await.map(u64::from);
+        report("signing key", "made", rotated);
+        report("TOTP secrets", "sealed anew", keys.reseal().await);
+        report("keys", "deleted", keys.retire().await);
     }
 }

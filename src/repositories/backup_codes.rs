@@ -1,19 +1,26 @@
 //! Backup codes, as keyed hashes. One that is used is gone.
 
 use super::{Conn, DbError};
-use crate::domain::UserId;
+use crate::domain::{KeyId, UserId};
 
 /// Statements on `backup_codes`.
 pub struct BackupCodes<'c>(pub(super) &'c mut Conn);
 
 impl BackupCodes<'_> {
     /// Adds new ones.
-    pub async fn add(self, user_id: UserId, digests: &[[u8; 32]]) -> Result<(), DbError> {
+    pub async fn add(
+        self,
+        user_id: UserId,
+        hashed_by: KeyId,
+        digests: &[[u8; 32]],
+    ) -> Result<(), DbError> {
         let (connection, bound) = self.0.statement()?;
         let statement = sqlx::query!(
-            "insert into backup_codes (user_id, digest) select $1, digest from unnest($2::bytea[]) as each (digest)",
+            "insert into backup_codes (user_id, key_id, digest)
+             select $1, $3, digest from unnest($2::bytea[]) as each (digest)",
             user_id.uuid(),
             &array(digests),
+            hashed_by.uuid(),
         );
         bound.run(statement.execute(connection)).await?;
         Ok(())
@@ -53,6 +60,22 @@ impl BackupCodes<'_> {
             user_id.uuid(),
         );
         bound.run(statement.fetch_one(connection)).await
+    }
+
+    /// Deletes some of those that a key has hashed; how many.
+    pub async fn remove_hashed_by(self, key: KeyId, most: i64) -> Result<u64, DbError> {
+        let (connection, bound) = self.0.statement()?;
+        let statement = sqlx::query!(
+            "delete from backup_codes where (user_id, digest) in (
+                 select user_id, digest from backup_codes where key_id = $1 limit $2 for update skip locked
+             )",
+            key.uuid(),
+            most,
+        );
+        Ok(bound
+            .run(statement.execute(connection))
+            .await?
+            .rows_affected())
     }
 
     /// Forgets all of somebody's.

@@ -30,7 +30,7 @@ pub use error::DbError;
 pub use keys::Keys;
 pub use login_challenges::LoginChallenges;
 pub use password_history::PasswordHistory;
-pub use schema::{Health, SchemaState};
+pub use schema::{Health, PendingMigration, SchemaState};
 pub use security_events::SecurityEvents;
 pub use sessions::{Alive, NewSession, Rotation, Sessions, SignedIn};
 pub use throttles::{Subject, Throttles, Tries};

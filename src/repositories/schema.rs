@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::migrate::Migrator;
+use sqlx::migrate::{Migration, Migrator};
 use sqlx::{Connection, PgConnection};
 use tokio::time::timeout;
 
@@ -27,6 +27,29 @@ pub enum SchemaState {
     Current,
     /// Migrations of ours are missing.
     Behind,
+}
+
+/// A migration that was not applied yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingMigration {
+    /// The number that its file begins with.
+    pub version: i64,
+    /// The rest of the file's name.
+    pub description: String,
+}
+
+impl PendingMigration {
+    /// Every migration: what a new database lacks.
+    pub fn all() -> Vec<Self> {
+        MIGRATIONS.iter().map(Self::of).collect()
+    }
+
+    fn of(migration: &Migration) -> Self {
+        Self {
+            version: migration.version,
+            description: migration.description.to_string(),
+        }
+    }
 }
 
 impl Db {
@@ -79,6 +102,20 @@ impl Health<'_> {
             self.0.retire();
         }
         Ok(read_only)
+    }
+
+    /// What was not applied yet, in order.
+    pub async fn pending(self) -> Result<Vec<PendingMigration>, DbError> {
+        let (connection, bound) = self.0.statement()?;
+        let statement = sqlx::query_scalar!("select version from _sqlx_migrations where success");
+        let applied = match bound.run(statement.fetch_all(connection)).await {
+            Err(error) if error.is_missing_table() => Vec::new(),
+            outcome => outcome?,
+        };
+        let pending = MIGRATIONS
+            .iter()
+            .filter(|migration| !applied.contains(&migration.version));
+        Ok(pending.map(PendingMigration::of).collect())
     }
 
     /// Compares what was applied with what this release needs.

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{Conn, DbError};
-use crate::domain::{Proven, SealedSecret, UserId};
+use crate::domain::{KeyId, Proven, SealedSecret, UserId};
 
 /// Somebody's secret, and how far it has got.
 pub struct TotpFactor {
@@ -94,21 +94,71 @@ impl TotpFactors<'_> {
             == 1)
     }
 
-    /// Spends the code of a step, and with it all earlier ones; whether the secret still is the one that was seen, and
-    /// none of them was spent before.
+    /// Spends the code of a step, and with it all earlier ones; whether none of them was spent before, and the secret still
+    /// is the one that was seen. That is told by the version, which is another one for each: what is sealed changes also
+    /// where the secret does not.
     pub async fn spend(
         self,
         user_id: UserId,
-        seen: &SealedSecret,
+        seen_version: i32,
         step: i64,
     ) -> Result<bool, DbError> {
         let (connection, bound) = self.0.statement()?;
         let statement = sqlx::query!(
             "update totp_factors set last_step = $3
-             where user_id = $1 and sealed_secret = $2 and confirmed_at is not null and last_step < $3",
+             where user_id = $1 and credential_version = $2 and confirmed_at is not null and last_step < $3",
+            user_id.uuid(),
+            seen_version,
+            step,
+        );
+        Ok(bound
+            .run(statement.execute(connection))
+            .await?
+            .rows_affected()
+            == 1)
+    }
+
+    /// Some of those that are confirmed and sealed by other keys than this one, in the order of their owners.
+    pub async fn sealed_by_others(
+        self,
+        key: KeyId,
+        after: Option<UserId>,
+        most: i64,
+    ) -> Result<Vec<(UserId, SealedSecret)>, DbError> {
+        let (connection, bound) = self.0.statement()?;
+        let statement = sqlx::query!(
+            "select user_id, sealed_secret, key_id from totp_factors
+             where key_id <> $1 and confirmed_at is not null and ($2::uuid is null or user_id > $2)
+             order by user_id limit $3",
+            key.uuid(),
+            after.map(UserId::uuid),
+            most,
+        );
+        let rows = bound.run(statement.fetch_all(connection)).await?;
+        let secrets = rows.into_iter().map(|row| {
+            let secret = SealedSecret {
+                key_id: row.key_id.into(),
+                sealed: row.sealed_secret,
+            };
+            (row.user_id.into(), secret)
+        });
+        Ok(secrets.collect())
+    }
+
+    /// Keeps a secret as another key has sealed it, if it still is the one that was seen; whether so.
+    pub async fn reseal(
+        self,
+        user_id: UserId,
+        seen: &SealedSecret,
+        again: &SealedSecret,
+    ) -> Result<bool, DbError> {
+        let (connection, bound) = self.0.statement()?;
+        let statement = sqlx::query!(
+            "update totp_factors set sealed_secret = $3, key_id = $4 where user_id = $1 and sealed_secret = $2",
             user_id.uuid(),
             seen.sealed,
-            step,
+            again.sealed,
+            again.key_id.uuid(),
         );
         Ok(bound
             .run(statement.execute(connection))

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::throttle::{CodeFrom, Guess};
 use super::{Caller, Ground, Keys, Result, Seams, Throttle, note_alone};
 use crate::crypto::{TotpSecret, backup_code_digests};
-use crate::domain::{ClientInfo, Code, EventKind, SealedSecret, SecondFactor, UserId};
+use crate::domain::{ClientInfo, Code, EventKind, SecondFactor, UserId};
 use crate::repositories::{Conn, Db, Tx};
 
 /// Compares codes and spends them.
@@ -25,8 +25,8 @@ pub(super) struct RightCode {
 }
 
 enum Kind {
-    /// Of this secret and this time step.
-    Totp(SealedSecret, i64),
+    /// Of the secret drawn under this version of the credentials, and this time step.
+    Totp(i32, i64),
     /// With one of these hashes.
     Backup(Vec<[u8; 32]>),
 }
@@ -61,10 +61,10 @@ impl Codes {
                 let secret = TotpSecret::open(&factor.secret, user_id, &self.keys.ring())?;
                 let step = secret.step_of(code, now)?;
                 step.filter(|step| *step > factor.last_step)
-                    .map(|step| Kind::Totp(factor.secret, step))
+                    .map(|step| Kind::Totp(factor.credential_version, step))
             }
             SecondFactor::BackupCode(code) => {
-                let digests = backup_code_digests(code, user_id, &self.keys.ring());
+                let digests = backup_code_digests(code, user_id, &self.keys.ring(), now);
                 let known = conn.backup_codes().has(user_id, &digests).await?;
                 known.then_some(Kind::Backup(digests))
             }
@@ -123,9 +123,9 @@ impl Codes {
     pub(super) async fn spend(tx: &mut Tx, right: &RightCode) -> Result<bool> {
         let conn: &mut Conn = tx;
         Ok(match &right.kind {
-            Kind::Totp(secret, step) => {
+            Kind::Totp(version, step) => {
                 let factors = conn.totp_factors();
-                factors.spend(right.user_id, secret, *step).await?
+                factors.spend(right.user_id, *version, *step).await?
             }
             Kind::Backup(digests) => conn.backup_codes().spend(right.user_id, digests).await?,
         })

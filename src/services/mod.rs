@@ -16,6 +16,7 @@ mod security_events;
 mod sessions;
 mod throttle;
 mod two_factor;
+mod users;
 
 use std::sync::Arc;
 
@@ -30,7 +31,7 @@ pub use accounts::Accounts;
 pub(crate) use error::chain;
 pub use error::{Error, Result};
 pub use health::Health;
-pub use keys::Keys;
+pub use keys::{KeyRules, Keys, ListedKey, Rotated, Rotation};
 pub use login::{Challenge, LogIn, LoggedIn, Login, SecondStep};
 pub use passwords::{PasswordChange, Passwords};
 pub use refresh::Refresh;
@@ -38,6 +39,7 @@ pub use security_events::SecurityEvents;
 pub use sessions::{Authenticated, Caller, ListedSession, LogOut, SessionLimits, Sessions};
 pub use throttle::Throttle;
 pub use two_factor::{Enrolment, Proofs, TwoFactor, TwoFactorState};
+pub use users::Users;
 
 /// What differs between production and a test.
 #[derive(Clone)]
@@ -134,4 +136,6 @@ pub struct Services {
     pub keys: Arc<Keys>,
     /// Whether the service can serve.
     pub health: Arc<Health>,
+    /// Everybody's accounts, for whoever operates the service.
+    pub users: Arc<Users>,
 }

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+
 use super::sessions::Cause;
 use super::throttle::Guess;
 use super::{Caller, Ground, Result, Seams, Sessions, Throttle, note_alone};
 use crate::crypto::PasswordHasher;
 use crate::domain::{
     ClientInfo, Code, EndReason, EventKind, FieldCode, FieldError, FieldErrors, Password,
-    PasswordPolicy, Proven, User,
+    PasswordPolicy, Proven, User, UserId,
 };
 use crate::repositories::{Db, Tx};
 
@@ -133,7 +135,8 @@ impl Passwords {
         let end_others = change.end_other_sessions;
         let (current, new) = self.judge(change, caller.user()).await?;
         let proven = self.prove(caller, current.clone(), client).await?;
-        self.refuse_reuse(&proven, &new).await?;
+        let known = Some(proven.password_hash.as_str());
+        self.refuse_reuse(user_id, known, &new).await?;
         let hash = self.hasher.hash(new, self.seams.entropy.bytes()).await?;
         let now = self.seams.clock.now();
         let replace = async |tx: &mut Tx, proven: &Proven| -> Result<bool> {
@@ -142,11 +145,7 @@ impl Passwords {
         let (mut tx, replaced) = self
             .with_proof(caller, current, client, proven, replace)
             .await?;
-        tx.password_history()
-            .add(user_id, &replaced.password_hash, now)
-            .await?;
-        tx.password_history()
-            .keep(user_id, self.remembered())
+        self.remember(&mut tx, user_id, &replaced.password_hash, now)
             .await?;
         if end_others {
             let cause = Cause {
@@ -166,10 +165,62 @@ impl Passwords {
         Ok(tx.commit().await?)
     }
 
+    /// Sets somebody's password whatever it was, for whoever operates the service. Everything that was proven by the old one
+    /// is void, and every session ends; whether there still is such an account.
+    pub async fn reset(&self, user: &User, new: String) -> Result<bool> {
+        let (user_id, policy) = (user.id, self.policy);
+        let context = context(user);
+        let judge = move || {
+            let context: Vec<&str> = context.iter().map(String::as_str).collect();
+            policy.accept(new, &context)
+        };
+        let new = self.hasher.labour(judge).await??;
+        let mut conn = self.db.conn().await?;
+        let known = conn.users().credentials_of(user_id).await?;
+        drop(conn);
+        let current = known.and_then(|known| known.password_hash);
+        self.refuse_reuse(user_id, current.as_deref(), &new).await?;
+        let hash = self.hasher.hash(new, self.seams.entropy.bytes()).await?;
+        let now = self.seams.clock.now();
+        let mut tx = self.db.begin().await?;
+        let Some(replaced) = tx.users().reset_password(user_id, &hash, now).await? else {
+            return Ok(false);
+        };
+        if let Some(replaced) = replaced {
+            self.remember(&mut tx, user_id, &replaced, now).await?;
+        }
+        let (client, reason) = (&ClientInfo::default(), EndReason::Revoked);
+        let cause = Cause {
+            reason,
+            client,
+            now,
+        };
+        self.sessions
+            .end_others(&mut tx, user_id, None, cause)
+            .await?;
+        let kind = EventKind::PasswordReset;
+        let event = self.seams.event(kind, Some(user_id), None, client, now);
+        tx.security_events().add(&event).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Keeps the hash of a password that was replaced; the caller commits.
+    async fn remember(
+        &self,
+        tx: &mut Tx,
+        user_id: UserId,
+        replaced: &str,
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        tx.password_history().add(user_id, replaced, now).await?;
+        let most = self.remembered();
+        Ok(tx.password_history().keep(user_id, most).await?)
+    }
+
     /// Both passwords, judged together.
     async fn judge(&self, change: PasswordChange, user: &User) -> Result<(Password, Password)> {
-        let names = [&user.email, &user.username, &user.display_name];
-        let context: Vec<String> = names.into_iter().flatten().cloned().collect();
+        let context = context(user);
         let (policy, PasswordChange { current, new, .. }) = (self.policy, change);
         let judge = move || {
             let context: Vec<&str> = context.iter().map(String::as_str).collect();
@@ -181,18 +232,24 @@ impl Passwords {
         Ok(self.hasher.labour(judge).await??)
     }
 
-    async fn refuse_reuse(&self, proven: &Proven, new: &Password) -> Result<()> {
+    async fn refuse_reuse(
+        &self,
+        user_id: UserId,
+        current: Option<&str>,
+        new: &Password,
+    ) -> Result<()> {
         if self.policy.history == 0 {
             return Ok(());
         }
         let mut conn = self.db.conn().await?;
         let replaced = conn
             .password_history()
-            .last(proven.user_id, self.remembered())
+            .last(user_id, self.remembered())
             .await?;
         // No connection is held while passwords are compared.
         drop(conn);
-        for stored in std::iter::once(proven.password_hash.as_str())
+        for stored in current
+            .into_iter()
             .chain(replaced.iter().map(String::as_str))
         {
             if self.hasher.verify(new.clone(), Some(stored)).await? {
@@ -209,4 +266,10 @@ impl Passwords {
     fn remembered(&self) -> i64 {
         i64::try_from(self.policy.history.saturating_sub(1)).unwrap_or(i64::MAX)
     }
+}
+
+/// What a guesser knows of a person.
+fn context(user: &User) -> Vec<String> {
+    let names = [&user.email, &user.username, &user.display_name];
+    names.into_iter().flatten().cloned().collect()
 }

@@ -94,7 +94,7 @@ impl Refresh {
         self.throttle.pass(Flow::Refresh, client)?;
         let now = self.seams.clock.now();
         let token =
-            RefreshToken::parse(shown, &self.keys.ring()).ok_or(Code::RefreshTokenInvalid)?;
+            RefreshToken::parse(shown, &self.keys.ring(), now).ok_or(Code::RefreshTokenInvalid)?;
         let shown = ShownToken {
             generation: token.generation,
             digest: token.digest(),
@@ -195,7 +195,7 @@ impl Refresh {
         let ring = self.keys.ring();
         attempt
             .token
-            .successor_again(held.generation, salt, &held.current, &ring)
+            .successor_again(held.generation, salt, &held.current, &ring, attempt.now)
     }
 
     async fn recover(

@@ -2,10 +2,13 @@
 
 use chrono::TimeDelta;
 use keyward::config::SigningAlgorithm;
-use keyward::domain::EventKind;
+use keyward::crypto::Purpose;
+use keyward::domain::{EventKind, Role, UserRef};
+use keyward::services::Rotation;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
+use crate::support::app::masters;
 use crate::support::{Answer, Browser, PASSWORD, Person, TestApp};
 
 const WRONG: &str = "not the password at all";
@@ -183,7 +186,55 @@ async fn cause(kind: EventKind, app: &TestApp, mut ann: Person<'_>) -> Written {
                 .await;
             BY_NOBODY
         }
+        EventKind::PasswordReset
+        | EventKind::AccountDisabled
+        | EventKind::AccountEnabled
+        | EventKind::RolesChanged => {
+            cause_by_operator(kind, app, &first).await;
+            Written {
+                user: true,
+                ..BY_NOBODY
+            }
+        }
+        EventKind::KeyRevoked => {
+            let revoke = Rotation {
+                now: true,
+                revoke: true,
+            };
+            let keys = &app.app.services.keys;
+            keys.rotate(Purpose::ChallengeMac, revoke).await.unwrap();
+            BY_NOBODY
+        }
+        EventKind::KeysRewrapped => {
+            let another = app.replica_with(|config| config.keys.master = masters(&["b", "a"]));
+            let keys = another.await.app.services.keys.clone();
+            assert_eq!(keys.rewrap().await.unwrap(), 8);
+            BY_NOBODY
+        }
     }
+}
+
+/// Does what an operator does.
+async fn cause_by_operator(kind: EventKind, app: &TestApp, ann: &Person<'_>) {
+    let services = &app.app.services;
+    let who = UserRef::parse(ann.user["id"].as_str().unwrap()).unwrap();
+    let user = services.users.find(&who).await.unwrap().unwrap().user;
+    let changed = match kind {
+        EventKind::PasswordReset => {
+            let new = "amber kettle window 31".to_owned();
+            services.passwords.reset(&user, new).await
+        }
+        EventKind::AccountDisabled => services.users.disable(user.id).await,
+        EventKind::AccountEnabled => {
+            services.users.disable(user.id).await.unwrap();
+            services.users.enable(user.id).await
+        }
+        _ => {
+            let role = Role::parse("admin").unwrap();
+            services.users.set_roles(user.id, vec![role]).await
+        }
+    };
+    assert!(changed.unwrap(), "{kind:?}");
 }
 
 /// The same, of the kinds that need a second factor.

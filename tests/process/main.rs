@@ -10,6 +10,9 @@
     reason = "tests ask the database what no caller can"
 )]
 
+mod cli;
+mod cli_keys;
+mod cli_users;
 mod crash;
 mod database_away;
 mod keyward;

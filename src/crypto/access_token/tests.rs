@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{AccessTokenRules, TokenFault, Verified};
 use crate::config::{MasterKey, SigningAlgorithm};
-use crate::crypto::{KeyRing, OsEntropy, install_provider};
+use crate::crypto::{KeyMaker, KeyRing, OsEntropy, install_provider};
 use crate::domain::{AuthMethod, Session, Transport};
 
 struct Signer {
@@ -22,9 +22,13 @@ impl Signer {
         install_provider();
         let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
         let master = MasterKey::parse_list("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();
-        let made = KeyRing::default()
-            .missing(algorithm, &master[0], now, &OsEntropy)
-            .unwrap();
+        let maker = KeyMaker {
+            master: &master[0],
+            algorithm,
+            now,
+            entropy: &OsEntropy,
+        };
+        let made = KeyRing::default().missing(&maker).unwrap();
         let ring = KeyRing::open(&made, &master).unwrap();
         let rules = AccessTokenRules {
             issuer: "https://auth.example".into(),

@@ -4,12 +4,13 @@ use actix_web::HttpResponse;
 
 use super::OPEN_TO_ALL;
 
-const OPENAPI: &str = include_str!("../../../openapi.yaml");
+/// The contract.
+pub const CONTRACT: &str = include_str!("../../../openapi.yaml");
 
 pub(in crate::http) async fn openapi() -> HttpResponse {
     HttpResponse::Ok()
         .content_type("application/yaml")
         .insert_header(("cache-control", "public, max-age=300"))
         .insert_header(OPEN_TO_ALL)
-        .body(OPENAPI)
+        .body(CONTRACT)
 }

@@ -12,6 +12,7 @@ pub(super) mod security_events;
 pub(super) mod sessions;
 pub(super) mod two_factor;
 
+pub use contract::CONTRACT;
 use serde::Deserialize;
 
 use crate::domain::{

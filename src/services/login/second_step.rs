@@ -174,7 +174,7 @@ impl Login {
     }
 
     fn challenge(&self, token: &str) -> Option<ChallengeToken> {
-        ChallengeToken::parse(token, &self.keys.ring())
+        ChallengeToken::parse(token, &self.keys.ring(), self.seams.clock.now())
     }
 
     /// Counts a try of the address, of the account and of the challenge.

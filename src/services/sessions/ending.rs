@@ -171,7 +171,7 @@ impl Sessions {
     }
 
     fn replaced(&self, token: Option<&str>) -> Option<RefreshToken> {
-        RefreshToken::parse(token?, &self.keys.ring())
+        RefreshToken::parse(token?, &self.keys.ring(), self.seams.clock.now())
     }
 
     /// Deletes the rows of sessions that are over for good, in small batches; how many.
@@ -245,7 +245,7 @@ impl Sessions {
         let refresh = in_body.into_iter().chain(in_cookies);
         let refresh = refresh.filter_map(|(token, transport)| {
             Some((
-                RefreshToken::parse(token, &ring)?.session_id,
+                RefreshToken::parse(token, &ring, now)?.session_id,
                 Some(transport),
             ))
         });

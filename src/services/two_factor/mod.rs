@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::codes::Codes;
 use super::sessions::Cause;
 use super::{Caller, Ground, Keys, Passwords, Result, Seams, Sessions, Throttle, in_batches};
-use crate::crypto::{QrCode, TotpSecret, backup_code_digest};
+use crate::crypto::{QrCode, TotpSecret, hash_backup_codes};
 use crate::domain::{
     BACKUP_CODES, BackupCode, ClientInfo, Code, EndReason, EventKind, Password, Proven,
     TOTP_PENDING, TotpCode, User, UserId,
@@ -263,12 +263,10 @@ impl TwoFactor {
     ) -> Result<Vec<BackupCode>> {
         let drawn = std::iter::repeat_with(|| BackupCode::draw(&*self.seams.entropy));
         let codes: Vec<_> = drawn.take(BACKUP_CODES).collect();
-        let digests: std::result::Result<Vec<_>, _> = {
-            let ring = self.keys.ring();
-            let digest = |code| backup_code_digest(code, user_id, &ring, now);
-            codes.iter().map(digest).collect()
-        };
-        tx.backup_codes().add(user_id, &digests?).await?;
+        let hashed = hash_backup_codes(&codes, user_id, &self.keys.ring(), now)?;
+        tx.backup_codes()
+            .add(user_id, hashed.key_id, &hashed.digests)
+            .await?;
         Ok(codes)
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use chrono::TimeDelta;
 use keyward::app::{App, Database};
-use keyward::config::{Argon2, Config};
+use keyward::config::{Argon2, Config, Master, MasterKey};
 use keyward::crypto::{OsEntropy, install_provider};
 use keyward::domain::{Clock, Origin};
 use keyward::server;
@@ -24,6 +24,20 @@ use super::{Answer, PAGE, PASSWORD, Person};
 
 /// 32 different bytes.
 pub(crate) const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+/// Two master keys, by their names.
+const MASTER_KEYS: [(&str, &str); 2] = [
+    ("a", MASTER_KEY),
+    ("b", "IB8eHRwbGhkYFxYVFBMSERAPDg0MCwoJCAcGBQQDAgE="),
+];
+
+/// Master keys in this order: of `a`, with which the ring of a test is sealed, and `b`.
+pub(crate) fn masters(names: &[&str]) -> Master {
+    let key = |name: &&str| MASTER_KEYS.iter().find(|(known, _)| known == name);
+    let keys = names.iter().map(|name| key(name).unwrap());
+    let list: Vec<String> = keys.map(|(name, key)| format!("{name}:{key}")).collect();
+    Master::Given(MasterKey::parse_list(&list.join(",")).unwrap())
+}
 
 /// One running replica. What it shares with others is behind `Rc`.
 pub(crate) struct TestApp {
@@ -288,7 +302,7 @@ pub(crate) fn allow_pages(config: &mut Config) {
 pub(crate) fn config(database_url: &str) -> Config {
     let variables = [
         ("DATABASE_URL", database_url),
-        ("KEYWARD_MASTER_KEY", MASTER_KEY),
+        ("KEYWARD_MASTER_KEY", &format!("a:{MASTER_KEY}")),
         ("KEYWARD_DATABASE_POOL", "8"),
     ];
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));

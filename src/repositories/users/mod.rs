@@ -1,5 +1,7 @@
 //! Accounts. The password's hash is read only where a password is compared.
 
+mod operated;
+
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -22,7 +24,7 @@ pub struct NewUser<'a> {
 }
 
 /// Statements on `users`.
-pub struct Users<'c>(pub(super) &'c mut Conn);
+pub struct Users<'c>(pub(in crate::repositories) &'c mut Conn);
 
 impl Users<'_> {
     /// Adds an account. `users_email_key` and `users_username_key` keep them apart.

@@ -1,89 +1,18 @@
-//! The command line: starts what is needed in the right order, and stops it in the reverse one.
+//! `keyward serve`: starts what is needed in the right order, and stops it in the reverse one.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use clap::{Parser, Subcommand};
 use secrecy::SecretString;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::app::{self, App, Database};
-use crate::config::{Config, Embedded, Profile, Source};
-use crate::crypto::{OsEntropy, install_provider};
-use crate::domain::{Entropy, SystemClock};
-use crate::embedded_postgres::{EmbeddedPostgres, Settings};
-use crate::services::{Seams, chain};
-use crate::{jobs, server, telemetry};
+use super::configured;
+use super::database::{seams, start_postgres};
+use crate::app::{App, Database};
+use crate::config::{Config, Profile, Source};
+use crate::{jobs, server};
 
-/// An authentication service: one binary and one PostgreSQL.
-#[derive(Parser)]
-#[command(
-    version,
-    about,
-    after_help = "Configuration: environment variables and .env; see .env.example."
-)]
-struct Cli {
-    #[command(subcommand)]
-    command: Option<Command>,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Run the service. Also what happens with no command.
-    Serve,
-    /// Bring the database's schema up to date, as its owner, and do nothing else.
-    Migrate,
-}
-
-/// Runs the command line and gives the exit code: 0 after an orderly stop, 1 after a failure.
-pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let outcome = match cli.command.unwrap_or(Command::Serve) {
-        Command::Serve => serve(),
-        Command::Migrate => migrate(),
-    };
-    outcome.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
-}
-
-#[expect(clippy::print_stderr, reason = "the log may not have been started")]
-fn fail(error: &anyhow::Error) -> ExitCode {
-    eprintln!("keyward: {}", chain(error.as_ref()));
-    ExitCode::FAILURE
-}
-
-fn configured() -> anyhow::Result<Config> {
-    let config = Config::from_env().map_err(|problems| anyhow!("not configured\n{problems}"))?;
-    telemetry::start(&config.log)?;
-    install_provider();
-    Ok(config)
-}
-
-fn migrate() -> anyhow::Result<()> {
-    let config = configured()?;
-    let migrate = |url: &SecretString| {
-        actix_web::rt::System::new().block_on(app::migrate(&config, url))?;
-        tracing::info!("the schema is up to date");
-        Ok(())
-    };
-    match &config.database.source {
-        Source::External(url) => migrate(url),
-        Source::Embedded(embedded) => {
-            let postgres = start_postgres(embedded)?;
-            let migrated = migrate(&SecretString::from(postgres.database_url().to_owned()));
-            postgres.stop().and(migrated)
-        }
-    }
-}
-
-fn start_postgres(embedded: &Embedded) -> anyhow::Result<EmbeddedPostgres> {
-    EmbeddedPostgres::start(&settings(embedded), &|| new_password(&OsEntropy))
-}
-
-fn serve() -> anyhow::Result<()> {
+pub(super) fn serve() -> anyhow::Result<()> {
     let config = configured()?;
     // Taken first, so that a second instance fails before it touches anything.
     let listeners = Listeners::bind(&config)?;
@@ -129,21 +58,6 @@ fn listen(name: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).with_context(|| format!("{name}: cannot listen on {address}"))
 }
 
-fn settings(embedded: &Embedded) -> Settings {
-    Settings {
-        data_dir: embedded.data_dir.clone(),
-        data_dir_is_default: embedded.data_dir_is_default,
-        bin_dir: embedded.bin_dir.clone(),
-        user: embedded.user.clone(),
-        may_download: embedded.may_download,
-        options: Vec::new(),
-    }
-}
-
-fn new_password(entropy: &dyn Entropy) -> String {
-    URL_SAFE_NO_PAD.encode(entropy.bytes::<24>())
-}
-
 /// Serves until a signal, or until `database_died`.
 fn run(
     config: &Config,
@@ -151,10 +65,7 @@ fn run(
     listeners: Listeners,
     database_died: impl Future<Output = ()> + 'static,
 ) -> anyhow::Result<()> {
-    let seams = Seams {
-        clock: Arc::new(SystemClock),
-        entropy: Arc::new(OsEntropy),
-    };
+    let seams = seams();
     let workers = std::thread::available_parallelism().map_or(2, usize::from);
     actix_web::rt::System::new().block_on(async {
         // From here on a signal is an orderly stop, also while the database lets us wait.
