@@ -24,6 +24,7 @@ mod cookies_replaced;
 mod cookies_second_step;
 mod cors;
 mod database;
+mod docs;
 mod errors;
 mod event_retention;
 mod flow;

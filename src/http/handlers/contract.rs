@@ -2,14 +2,14 @@
 
 use actix_web::HttpResponse;
 
-use super::OPEN_TO_ALL;
+use super::{KEEP_SHORTLY, OPEN_TO_ALL};
 
 const OPENAPI: &str = include_str!("../../../openapi.yaml");
 
 pub(in crate::http) async fn openapi() -> HttpResponse {
     HttpResponse::Ok()
         .content_type("application/yaml")
-        .insert_header(("cache-control", "public, max-age=300"))
+        .insert_header(KEEP_SHORTLY)
         .insert_header(OPEN_TO_ALL)
         .body(OPENAPI)
 }
