@@ -122,9 +122,10 @@ fn response_faults(document: &Document, response: &Value, seen: &Seen<'_>) -> Ve
     };
     let given = media_type_of(seen.headers).unwrap_or_default();
     let Some((media_type, content)) = known.iter().find(|(name, _)| **name == given) else {
-        let known: Vec<_> = known.keys().collect();
+        let known: Vec<_> = known.keys().map(String::as_str).collect();
+        let known = known.join(" or ");
         faults.push(format!(
-            "the content type is {given:?}, and must be of {known:?}"
+            "the content type is {given:?}, and must be {known}"
         ));
         return faults;
     };

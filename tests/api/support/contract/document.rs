@@ -93,7 +93,7 @@ impl Document {
         });
         let others = [404, 405].into_iter();
         let others = others.filter_map(|status| self.elsewhere(status).map(|it| (status, it)));
-        known.chain(others).flat_map(|(status, response)| {
+        known.chain(others).flat_map(move |(status, response)| {
             let examples = response["content"]["application/problem+json"]["examples"].as_object();
             let codes = examples.into_iter().flatten();
             codes.filter_map(move |(_, example)| {
