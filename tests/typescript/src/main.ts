@@ -19,9 +19,20 @@ function good<D, E>(answer: { data?: D; error?: E; response: Response }): D {
   return answer.data;
 }
 
-/** Why it was refused: one of the codes that the contract has for the operation, or the test does not compile. */
-function refused<C extends Problem["code"]>(answer: { error?: { code?: C } }, code: C): void {
+/** Why it was refused: one of the codes that the contract has for the operation, or the program does not compile. */
+function refused<C extends Problem["code"]>(answer: { error?: { code?: C } }, code: NoInfer<C>): void {
   assert.equal(answer.error?.code, code);
+}
+
+/** Never called: it compiles only where what is below is found to be wrong. */
+export async function mistakes({ open }: Session): Promise<void> {
+  // @ts-expect-error: signing up has no such code.
+  refused(await open.POST("/v1/auth/signup", { body: { email, password } }), "session_not_found");
+  // @ts-expect-error: the member is misspelt.
+  await open.POST("/v1/auth/signup", { body: { email, passwrod: password } });
+  const login = good(await open.POST("/v1/auth/login", { body: { email, password } }));
+  // @ts-expect-error: there is no access token before `status` has been looked at.
+  login.access_token;
 }
 
 async function signUp(phone: Session): Promise<void> {
