@@ -8,11 +8,11 @@ use crate::world::World;
 const IS_SHOWN: &str = "return document.querySelectorAll('.opblock').length > 20";
 /// An operation, as the page names it in its address.
 const ME: &str = "#operations-me-getMe";
-const AUTHORIZE: &str = "[id='bearerAuth'], .modal-ux input[type=text]";
+const AUTHORIZE: &str = ".modal-ux input";
 const STATUS: &str = "
-    return document.querySelector('#operations-me-getMe .live-responses-table .response-col_status')?.innerText";
+    return document.querySelector('#operations-me-getMe .live-responses-table tr.response .response-col_status')?.innerText";
 const BODY: &str = "
-    return document.querySelector('#operations-me-getMe .live-responses-table .highlight-code, #operations-me-getMe .live-responses-table pre')?.innerText";
+    return document.querySelector('#operations-me-getMe .live-responses-table tr.response pre')?.innerText";
 
 impl World {
     async fn open_docs(&self, anchor: &str) {
