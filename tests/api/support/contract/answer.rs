@@ -120,8 +120,9 @@ fn response_faults(document: &Document, response: &Value, seen: &Seen<'_>) -> Ve
         faults.extend((!seen.body.is_empty()).then(|| "the body must be empty".to_owned()));
         return faults;
     };
-    let given = media_type_of(seen.headers).unwrap_or_default();
-    let Some((media_type, content)) = known.iter().find(|(name, _)| **name == given) else {
+    let given = media_type_of(seen.headers);
+    let is_given = |name: &String| given.as_ref() == Some(name);
+    let Some((media_type, content)) = known.iter().find(|(name, _)| is_given(name)) else {
         let known: Vec<_> = known.keys().map(String::as_str).collect();
         let known = known.join(" or ");
         faults.push(format!(
