@@ -7,7 +7,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 
 use super::handlers::{
-    accounts, contract, health, keys, login, metrics, passwords, refresh, security_events,
+    accounts, contract, docs, health, keys, login, metrics, passwords, refresh, security_events,
     sessions, two_factor,
 };
 use super::middleware::preflight;
@@ -60,6 +60,9 @@ routes! {
     "/v1/me/delete" { POST => accounts::delete }
     "/.well-known/jwks.json" { GET => keys::published }
     "/openapi.yaml" { GET => contract::openapi }
+    "/docs" { GET => docs::contract }
+    "/docs/errors" { GET => docs::errors }
+    "/docs/assets/{name}" { GET => docs::asset }
     "/health/live" { GET => health::live }
     "/health/ready" { GET => health::ready }
 }

@@ -221,7 +221,12 @@ async fn any_other_options_is_a_method_that_is_not_known() {
 #[actix_web::test]
 async fn the_key_set_and_the_document_are_open_to_every_page() {
     let app = TestApp::with_pages().await;
-    for path in ["/.well-known/jwks.json", "/openapi.yaml"] {
+    for path in [
+        "/.well-known/jwks.json",
+        "/openapi.yaml",
+        "/docs",
+        "/docs/errors",
+    ] {
         for origin in [None, Some(PAGE), Some("https://evil.example"), Some("null")] {
             let request = app.request(Method::GET, path);
             let request = match origin {

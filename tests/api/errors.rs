@@ -32,17 +32,18 @@ async fn every_answer_has_the_headers_that_keep_browsers_from_guessing() {
         for (name, value) in [
             ("x-content-type-options", "nosniff"),
             ("referrer-policy", "no-referrer"),
-            (
-                "content-security-policy",
-                "default-src 'none'; frame-ancestors 'none'",
-            ),
             ("cross-origin-resource-policy", "same-origin"),
         ] {
             assert_eq!(answer.header(name), Some(value), "{answer:?}");
         }
+        // The two pages have policies of their own: docs::the_pages_may_load_only_what_is_served_here.
+        if answer.header("content-type") != Some("text/html; charset=utf-8") {
+            let policy = answer.header("content-security-policy");
+            assert_eq!(policy, Some("default-src 'none'; frame-ancestors 'none'"));
+        }
         let cacheable = answer.header("cache-control") == Some("public, max-age=300");
         assert!(cacheable || answer.header("cache-control") == Some("no-store"));
-        // The key set and the document are for every page; nobody is listed to read more.
+        // The key set, the document and its pages are for every page; nobody is listed to read more.
         let open = answer.header("access-control-allow-origin");
         assert_eq!(open, cacheable.then_some("*"), "{answer:?}");
         for name in [

@@ -26,6 +26,7 @@ mod cors;
 mod database;
 mod database_refuses;
 mod dependencies;
+mod docs;
 mod errors;
 mod event_retention;
 mod flow;

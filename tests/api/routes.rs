@@ -56,6 +56,8 @@ async fn head_is_answered_like_get_without_the_body() {
         "/v1/me",
         "/.well-known/jwks.json",
         "/openapi.yaml",
+        "/docs",
+        "/docs/errors",
         "/health/live",
         "/health/ready",
     ] {

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use thirtyfour::{By, ChromiumLikeCapabilities, DesiredCapabilities, WebDriver};
+use thirtyfour::{
+    By, ChromiumLikeCapabilities, DesiredCapabilities, LoggingPrefsLogLevel, WebDriver,
+};
 
 /// What a slow machine may take. Where all is well, nothing is waited for that long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -81,6 +83,11 @@ impl Chromium {
         let (chromedriver, url) = Chromedriver::start(profile.path());
         let mut wanted = DesiredCapabilities::chrome();
         wanted.set_binary(chromium.to_str().unwrap()).unwrap();
+        for log in ["browser", "performance"] {
+            wanted
+                .set_logging_prefs(log, LoggingPrefsLogLevel::All)
+                .unwrap();
+        }
         let profile_argument = format!("--user-data-dir={}", profile.path().display());
         for argument in [
             "--headless=new",
@@ -155,6 +162,25 @@ impl Chromium {
     pub(crate) async fn press(&self, selector: &str) {
         let button = self.driver.find(By::Css(selector)).await.unwrap();
         button.click().await.unwrap();
+    }
+
+    /// Where the tab has sent requests since this was asked for the last time, those among them that were stopped.
+    pub(crate) async fn requested(&self) -> Vec<String> {
+        let log = self.driver.get_log("performance").await.unwrap();
+        let messages = log
+            .iter()
+            .map(|entry| serde_json::from_str(&entry.message).unwrap());
+        let sent = messages
+            .filter(|it: &Value| it["message"]["method"] == "Network.requestWillBeSent")
+            .map(|it| it["message"]["params"]["request"]["url"].clone());
+        sent.map(|url| url.as_str().unwrap().to_owned()).collect()
+    }
+
+    /// What the browser has complained of since this was asked for the last time: errors of scripts, what a policy has
+    /// stopped, what could not be loaded.
+    pub(crate) async fn complaints(&self) -> Vec<String> {
+        let log = self.driver.browser_log().await.unwrap();
+        log.into_iter().map(|entry| entry.message).collect()
     }
 
     /// What is on the screen there, as a PNG.

@@ -10,6 +10,8 @@
 )]
 
 mod chromium;
+mod docs;
+mod example;
 #[expect(
     dead_code,
     clippy::expect_used,

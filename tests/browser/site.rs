@@ -22,6 +22,16 @@ const FILES: &[(&str, &str, &str)] = &[
         include_str!("page/attack.js"),
     ),
     (
+        "/example/",
+        "text/html",
+        include_str!("../../examples/browser/index.html"),
+    ),
+    (
+        "/example/keyward.js",
+        "text/javascript",
+        include_str!("../../examples/browser/keyward.js"),
+    ),
+    (
         "/empty.html",
         "text/html",
         "<!doctype html><title>Nothing</title><body></body>",

@@ -73,6 +73,12 @@ impl World {
             .collect()
     }
 
+    /// The access token of somebody who has signed up elsewhere.
+    pub(crate) async fn access_token(&self) -> String {
+        let tokens = self.keyward.sign_up().await;
+        tokens["access_token"].as_str().unwrap().to_owned()
+    }
+
     async fn database(&self) -> PgConnection {
         PgConnection::connect(&self.keyward.database_url())
             .await

@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 
-use super::OPEN_TO_ALL;
+use super::{KEEP_SHORTLY, OPEN_TO_ALL};
 
 /// The contract.
 pub const CONTRACT: &str = include_str!("../../../openapi.yaml");
@@ -10,7 +10,7 @@ pub const CONTRACT: &str = include_str!("../../../openapi.yaml");
 pub(in crate::http) async fn openapi() -> HttpResponse {
     HttpResponse::Ok()
         .content_type("application/yaml")
-        .insert_header(("cache-control", "public, max-age=300"))
+        .insert_header(KEEP_SHORTLY)
         .insert_header(OPEN_TO_ALL)
         .body(CONTRACT)
 }

@@ -2,6 +2,7 @@
 
 pub(super) mod accounts;
 pub(super) mod contract;
+pub(super) mod docs;
 pub(super) mod health;
 pub(super) mod keys;
 pub(super) mod login;
@@ -23,6 +24,9 @@ use crate::services::Proofs;
 
 /// Pages of every origin may read it, without credentials.
 const OPEN_TO_ALL: (&str, &str) = ("access-control-allow-origin", "*");
+
+/// Anyone may keep it for five minutes.
+const KEEP_SHORTLY: (&str, &str) = ("cache-control", "public, max-age=300");
 
 /// `token_transport` of a request.
 #[derive(Deserialize, Default, Clone, Copy)]

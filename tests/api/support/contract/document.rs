@@ -85,6 +85,24 @@ impl Document {
         &self.root["components"]
     }
 
+    /// The status and code of every error that is documented.
+    pub(super) fn errors(&self) -> impl Iterator<Item = (u16, String)> {
+        let known = self.operations().flat_map(|operation| {
+            let statuses = operation.statuses().into_iter();
+            statuses.filter_map(move |status| operation.response(status).map(|it| (status, it)))
+        });
+        let others = [404, 405].into_iter();
+        let others = others.filter_map(|status| self.elsewhere(status).map(|it| (status, it)));
+        known.chain(others).flat_map(move |(status, response)| {
+            let examples = response["content"]["application/problem+json"]["examples"].as_object();
+            let codes = examples.into_iter().flatten();
+            codes.filter_map(move |(_, example)| {
+                let code = self.resolve(example)["value"]["code"].as_str()?;
+                Some((status, code.to_owned()))
+            })
+        })
+    }
+
     /// The words of an enum among the schemas.
     pub(super) fn enumeration(&self, schema: &str) -> BTreeSet<String> {
         let words = self.components()["schemas"][schema]["enum"].as_array();

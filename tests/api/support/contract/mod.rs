@@ -72,6 +72,21 @@ pub(crate) fn error_codes() -> BTreeSet<String> {
     Document::get().enumeration("ErrorCode")
 }
 
+/// The statuses and codes of the errors that operations, and paths that are none, are documented to answer.
+pub(crate) fn documented_errors() -> BTreeSet<(u16, String)> {
+    Document::get().errors().collect()
+}
+
+/// What keeps a value from being a problem document.
+pub(crate) fn problem_faults(value: &Value) -> Vec<String> {
+    let document = Document::get();
+    schema::faults(
+        document,
+        &document.components()["schemas"]["Problem"],
+        value,
+    )
+}
+
 /// The codes that may stand in `errors` of a problem.
 pub(crate) fn field_error_codes() -> BTreeSet<String> {
     Document::get().enumeration("FieldErrorCode")

@@ -15,6 +15,9 @@ paths:
 components: {responses: {Thing: {description: A thing}}}
 ";
 
+/// What has no schema, because nothing is said of the bytes.
+const ANY_BYTES: [&str; 2] = ["text/javascript", "text/css"];
+
 /// Every documented answer: whose it is, its status and what is said of it.
 fn responses() -> impl Iterator<Item = (String, u16, &'static Value)> {
     let document = Document::get();
@@ -43,7 +46,7 @@ fn examples(content: &Value) -> Vec<&Value> {
         .as_object()
         .unwrap()
         .values()
-        .map(|example| &example["value"])
+        .map(|example| &Document::get().resolve(example)["value"])
         .collect()
 }
 
@@ -63,6 +66,10 @@ fn codes(content: &Value) -> BTreeSet<String> {
 fn examples_of_answers_are_valid() {
     for (operation, status, response) in responses() {
         for (media_type, content) in response["content"].as_object().into_iter().flatten() {
+            if ANY_BYTES.contains(&media_type.as_str()) {
+                assert!(content.get("schema").is_none(), "{operation}");
+                continue;
+            }
             for example in examples(content) {
                 let schema = &content["schema"];
                 let found = schema::faults(Document::get(), schema, example);
@@ -178,6 +185,9 @@ fn what_is_documented_can_be_listed() {
         .map(|found| format!("{} {}", found.method, found.path));
     let expected = [
         "GET /.well-known/jwks.json",
+        "GET /docs",
+        "GET /docs/assets/{name}",
+        "GET /docs/errors",
         "GET /health/live",
         "GET /health/ready",
         "GET /openapi.yaml",
