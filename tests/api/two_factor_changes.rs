@@ -284,7 +284,7 @@ async fn a_code_of_a_factor_that_is_gone_does_nothing_to_the_next_one() {
         let mut changing = app.sql.begin().await.unwrap();
         // As turning it off and on again leaves it.
         let change = "update users set credential_version = credential_version + 2;
-                      update totp_factors set sealed_secret = sealed_secret || '\\x00', last_step = 0";
+                      update totp_factors set credential_version = credential_version + 2, sealed_secret = sealed_secret || '\\x00', last_step = 0";
         sqlx::raw_sql(change).execute(&mut *changing).await.unwrap();
         let proofs = json!({ "password": PASSWORD, "code": code });
         let (answer, ()) = join(ann.post(path, proofs), async {
