@@ -117,6 +117,7 @@ async fn two_authorization_headers_are_none() {
         for (method, path) in [
             (Method::GET, "/v1/me"),
             (Method::GET, "/v1/me/sessions"),
+            (Method::GET, "/v1/me/2fa"),
             (Method::DELETE, "/v1/me/sessions"),
             (Method::DELETE, "/v1/me/sessions/others"),
             (Method::DELETE, "/v1/me/sessions/x"),

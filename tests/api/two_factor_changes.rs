@@ -245,6 +245,9 @@ async fn guesses_inside_a_session_are_counted_however_many_come_at_once() {
     disable(&ann, right.clone())
         .await
         .refused(429, "too_many_attempts");
+    replace(&ann, &authenticator.code(&app))
+        .await
+        .refused(429, "too_many_attempts");
     // Logging in has a budget of its own.
     let challenge = ann.challenge().await;
     app.complete(&challenge, &authenticator.code(&app))

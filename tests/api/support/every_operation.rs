@@ -77,6 +77,7 @@ impl<'a> Everybody<'a> {
         let both = json!({ "password": PASSWORD, "code": code_of(&self.authenticator) });
         Some(match operation {
             "GET /.well-known/jwks.json" | "GET /openapi.yaml" | "GET /health/live" => return None,
+            page if page.starts_with("GET /docs") => return None,
             "GET /health/ready" => (None, Value::Null),
             "GET /v1/me"
             | "GET /v1/me/2fa"
