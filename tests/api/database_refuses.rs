@@ -143,7 +143,8 @@ async fn no_connection_of_the_read_only_time_is_left_to_refuse() {
 /// A migration, or somebody at the console.
 #[actix_web::test]
 async fn a_table_that_stays_locked_is_waited_for_less_than_three_seconds() {
-    let app = TestApp::start().await;
+    // A connection for each request: it is the lock that is waited for.
+    let app = TestApp::with(|config| config.database.pool = 30).await;
     let everybody = Everybody::of(&app).await;
     let before = everything_kept(&app).await;
     let mut refused_somewhere = BTreeSet::new();
