@@ -16,7 +16,7 @@ use super::{Profile, database};
 
 pub(super) const MASTER_KEY: Name = Name::secret(
     "KEYWARD_MASTER_KEY",
-    "32 bytes of base64 (openssl rand -base64 32); several as id:base64,id:base64, the first seals",
+    "32 bytes of base64 (openssl rand -base64 32); several by commas, as they were written before; the first seals",
 );
 pub(super) const MASTER_KEY_FILE: Name = Name::plain(
     "KEYWARD_MASTER_KEY_FILE",
