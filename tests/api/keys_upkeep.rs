@@ -6,6 +6,7 @@ use keyward::crypto::Purpose;
 use keyward::services::{Keys, Rotation};
 
 use crate::support::TestApp;
+use crate::support::app::unnamed_masters;
 
 const NOW: Rotation = Rotation {
     now: true,
@@ -153,4 +154,24 @@ async fn a_secret_that_is_sealed_anew_while_its_code_is_compared_still_logs_in_o
         let in_time = answers.iter().filter(|answer| answer.status == 200);
         assert_eq!(in_time.count(), 1);
     }
+}
+
+/// The three steps of `docs/cli.md`, with keys that nobody has named.
+#[actix_web::test]
+async fn a_master_key_without_a_name_is_replaced_like_any_other() {
+    let app = TestApp::with(|config| config.keys.master = unnamed_masters(&["a"])).await;
+    let mut ann = app.sign_up("ann@example.com").await;
+    let with = async |names: &[&str]| {
+        let masters = unnamed_masters(names);
+        app.replica_with(|config| config.keys.master = masters)
+            .await
+    };
+    let both = with(&["a", "b"]).await;
+    ann.at(&both).me().await.is(200);
+    let rewrapping = with(&["b", "a"]).await;
+    assert_eq!(rewrapping.app.services.keys.rewrap().await.unwrap(), 8);
+    let new = with(&["b"]).await;
+    ann.at(&new).me().await.is(200);
+    ann.refresh().await;
+    new.refresh(&ann.refresh_token).await.is(200);
 }

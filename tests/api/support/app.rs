@@ -39,6 +39,13 @@ pub(crate) fn masters(names: &[&str]) -> Master {
     Master::Given(MasterKey::parse_list(&list.join(",")).unwrap())
 }
 
+/// The same without names, as most people give them.
+pub(crate) fn unnamed_masters(names: &[&str]) -> Master {
+    let key = |name: &&str| MASTER_KEYS.iter().find(|(known, _)| known == name);
+    let list: Vec<&str> = names.iter().map(|name| key(name).unwrap().1).collect();
+    Master::Given(MasterKey::parse_list(&list.join(",")).unwrap())
+}
+
 /// One running replica. What it shares with others is behind `Rc`.
 pub(crate) struct TestApp {
     pub(crate) address: SocketAddr,
