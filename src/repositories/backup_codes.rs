@@ -45,11 +45,7 @@ impl BackupCodes<'_> {
             user_id.uuid(),
             &array(digests),
         );
-        Ok(bound
-            .run(statement.execute(connection))
-            .await?
-            .rows_affected()
-            == 1)
+        Ok(bound.changed(statement.execute(connection)).await? == 1)
     }
 
     /// How many are left.
@@ -72,10 +68,7 @@ impl BackupCodes<'_> {
             key.uuid(),
             most,
         );
-        Ok(bound
-            .run(statement.execute(connection))
-            .await?
-            .rows_affected())
+        bound.changed(statement.execute(connection)).await
     }
 
     /// Forgets all of somebody's.

@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
+use sqlx::postgres::PgQueryResult;
 use sqlx::{PgConnection, PgPool, Postgres};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -188,6 +189,14 @@ impl Bound<'_> {
         // One that cannot write is not given back.
         *self.busy = self.retirement.look_at(&answer);
         Ok(answer?)
+    }
+
+    /// The same of a statement that gives nothing back: how many rows it has changed.
+    pub(super) async fn changed(
+        self,
+        statement: impl Future<Output = Result<PgQueryResult, sqlx::Error>>,
+    ) -> Result<u64, DbError> {
+        Ok(self.run(statement).await?.rows_affected())
     }
 }
 

@@ -54,10 +54,7 @@ impl Keys<'_> {
             key.purpose,
             key.active_from,
         );
-        Ok(bound
-            .run(statement.execute(connection))
-            .await?
-            .rows_affected())
+        bound.changed(statement.execute(connection)).await
     }
 
     /// Keeps a key as another master key has sealed it.
@@ -83,10 +80,6 @@ impl Keys<'_> {
                      and exists (select from backup_codes where key_id = k.id or key_id is null))",
             id.uuid(),
         );
-        Ok(bound
-            .run(statement.execute(connection))
-            .await?
-            .rows_affected()
-            == 1)
+        Ok(bound.changed(statement.execute(connection)).await? == 1)
     }
 }

@@ -38,11 +38,7 @@ impl LoginChallenges<'_> {
             challenge.device_id.map(DeviceId::uuid),
             expires_at,
         );
-        Ok(bound
-            .run(statement.execute(connection))
-            .await?
-            .rows_affected()
-            == 1)
+        Ok(bound.changed(statement.execute(connection)).await? == 1)
     }
 
     /// Deletes all but the newest of a person and a device (or of no known device), and never the one just added. Exact
@@ -98,11 +94,7 @@ impl LoginChallenges<'_> {
             digest,
             LoginChallenge::TRIES,
         );
-        Ok(bound
-            .run(statement.execute(connection))
-            .await?
-            .rows_affected()
-            == 1)
+        Ok(bound.changed(statement.execute(connection)).await? == 1)
     }
 
     /// Spends one, if the account is what was proven. Its user's row is to be held before.
@@ -114,11 +106,7 @@ impl LoginChallenges<'_> {
                  and u.disabled_at is null",
             digest,
         );
-        Ok(bound
-            .run(statement.execute(connection))
-            .await?
-            .rows_affected()
-            == 1)
+        Ok(bound.changed(statement.execute(connection)).await? == 1)
     }
 
     /// Deletes some of those whose time is over; how many.
@@ -131,10 +119,7 @@ impl LoginChallenges<'_> {
             now,
             most,
         );
-        Ok(bound
-            .run(statement.execute(connection))
-            .await?
-            .rows_affected())
+        bound.changed(statement.execute(connection)).await
     }
 }
 

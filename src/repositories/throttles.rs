@@ -116,9 +116,6 @@ impl Throttles<'_> {
             now - Limit::forgotten_after(false),
             most,
         );
-        Ok(bound
-            .run(statement.execute(connection))
-            .await?
-            .rows_affected())
+        bound.changed(statement.execute(connection)).await
     }
 }

@@ -48,11 +48,7 @@ impl TotpFactors<'_> {
             secret.key_id.uuid(),
             now,
         );
-        Ok(bound
-            .run(statement.execute(connection))
-            .await?
-            .rows_affected()
-            == 1)
+        Ok(bound.changed(statement.execute(connection)).await? == 1)
     }
 
     /// Somebody's, pending or not.
@@ -87,11 +83,7 @@ impl TotpFactors<'_> {
             step,
             now,
         );
-        Ok(bound
-            .run(statement.execute(connection))
-            .await?
-            .rows_affected()
-            == 1)
+        Ok(bound.changed(statement.execute(connection)).await? == 1)
     }
 
     /// Spends the code of a step, and with it all earlier ones; whether none of them was spent before, and the secret still
@@ -111,11 +103,7 @@ impl TotpFactors<'_> {
             seen_version,
             step,
         );
-        Ok(bound
-            .run(statement.execute(connection))
-            .await?
-            .rows_affected()
-            == 1)
+        Ok(bound.changed(statement.execute(connection)).await? == 1)
     }
 
     /// Some of those that are confirmed and sealed by other keys than this one, in the order of their owners.
@@ -160,11 +148,7 @@ impl TotpFactors<'_> {
             again.sealed,
             again.key_id.uuid(),
         );
-        Ok(bound
-            .run(statement.execute(connection))
-            .await?
-            .rows_affected()
-            == 1)
+        Ok(bound.changed(statement.execute(connection)).await? == 1)
     }
 
     /// Deletes some of those that nobody has confirmed; how many.
@@ -178,10 +162,7 @@ impl TotpFactors<'_> {
             drawn_before,
             most,
         );
-        Ok(bound
-            .run(statement.execute(connection))
-            .await?
-            .rows_affected())
+        bound.changed(statement.execute(connection)).await
     }
 
     /// Forgets somebody's.

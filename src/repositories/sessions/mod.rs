@@ -205,11 +205,7 @@ impl Sessions<'_> {
             id.uuid(),
             current,
         );
-        Ok(bound
-            .run(statement.execute(connection))
-            .await?
-            .rows_affected()
-            == 1)
+        Ok(bound.changed(statement.execute(connection)).await? == 1)
     }
 
     /// Notes that the current token was given to another address or program; whether that was news.
@@ -225,11 +221,7 @@ impl Sessions<'_> {
             id.uuid(),
             current,
         );
-        Ok(bound
-            .run(statement.execute(connection))
-            .await?
-            .rows_affected()
-            == 1)
+        Ok(bound.changed(statement.execute(connection)).await? == 1)
     }
 
     /// Ends a session, where a transport is given only one of that; whether that was news.
@@ -249,11 +241,7 @@ impl Sessions<'_> {
             reason.as_str(),
             transport.map(Transport::as_str),
         );
-        Ok(bound
-            .run(statement.execute(connection))
-            .await?
-            .rows_affected()
-            == 1)
+        Ok(bound.changed(statement.execute(connection)).await? == 1)
     }
 }
 

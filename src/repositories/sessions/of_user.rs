@@ -54,11 +54,7 @@ impl Sessions<'_> {
             reason.as_str(),
             alive.now - alive.idle,
         );
-        Ok(bound
-            .run(statement.execute(connection))
-            .await?
-            .rows_affected()
-            == 1)
+        Ok(bound.changed(statement.execute(connection)).await? == 1)
     }
 
     /// Ends all that are alive, but for the one to keep; which they were.
@@ -134,9 +130,6 @@ impl Sessions<'_> {
             now,
             most,
         );
-        Ok(bound
-            .run(statement.execute(connection))
-            .await?
-            .rows_affected())
+        bound.changed(statement.execute(connection)).await
     }
 }

@@ -145,11 +145,7 @@ impl Users<'_> {
             seen,
             hash,
         );
-        Ok(bound
-            .run(statement.execute(connection))
-            .await?
-            .rows_affected()
-            == 1)
+        Ok(bound.changed(statement.execute(connection)).await? == 1)
     }
 
     /// Replaces the password and voids what was proven by the old one, unless it has changed meanwhile.
@@ -169,11 +165,7 @@ impl Users<'_> {
             now,
             seen.version,
         );
-        Ok(bound
-            .run(statement.execute(connection))
-            .await?
-            .rows_affected()
-            == 1)
+        Ok(bound.changed(statement.execute(connection)).await? == 1)
     }
 
     /// Says since when a second factor is asked for, and voids what was proven before, unless the credentials have
@@ -194,11 +186,7 @@ impl Users<'_> {
             enabled_at,
             now,
         );
-        Ok(bound
-            .run(statement.execute(connection))
-            .await?
-            .rows_affected()
-            == 1)
+        Ok(bound.changed(statement.execute(connection)).await? == 1)
     }
 
     /// Changes the profile; `None` when that changes nothing, or there is no such account any more.
@@ -252,11 +240,7 @@ impl Users<'_> {
             seen.password_hash,
             seen.version,
         );
-        Ok(bound
-            .run(statement.execute(connection))
-            .await?
-            .rows_affected()
-            == 1)
+        Ok(bound.changed(statement.execute(connection)).await? == 1)
     }
 }
 

@@ -68,11 +68,7 @@ impl Users<'_> {
             disabled,
             now,
         );
-        Ok(bound
-            .run(statement.execute(connection))
-            .await?
-            .rows_affected()
-            == 1)
+        Ok(bound.changed(statement.execute(connection)).await? == 1)
     }
 
     /// Gives somebody these roles and no others; whether that changed anything.
@@ -90,11 +86,7 @@ impl Users<'_> {
             &roles,
             now,
         );
-        Ok(bound
-            .run(statement.execute(connection))
-            .await?
-            .rows_affected()
-            == 1)
+        Ok(bound.changed(statement.execute(connection)).await? == 1)
     }
 
     /// Replaces the password whatever it was, and voids what was proven before; what it was, and `None` where there is no
