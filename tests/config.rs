@@ -15,6 +15,8 @@ mod containers;
 mod names;
 #[path = "config/production.rs"]
 mod production;
+#[path = "config/spans.rs"]
+mod spans;
 
 use std::path::Path;
 use std::process::Command;
@@ -115,7 +117,12 @@ fn names_are_said_once_and_secrets_have_no_default() {
         .filter(|name| name.secret)
         .map(|name| name.name)
         .collect();
-    assert_eq!(secrets, ["DATABASE_URL", "KEYWARD_MASTER_KEY"]);
+    let expected = [
+        "DATABASE_URL",
+        "KEYWARD_MASTER_KEY",
+        "OTEL_EXPORTER_OTLP_HEADERS",
+    ];
+    assert_eq!(secrets, expected);
     assert!(
         NAMES
             .iter()
@@ -201,7 +208,7 @@ fn an_empty_value_is_unset_and_blanks_around_one_do_not_count() {
 #[test]
 fn every_problem_is_reported_at_once_and_by_name() {
     // Any text is a path, a user, a name or a filter; and the key file is read only without a key.
-    let unjudged = "DATA_DIR POSTGRES_BIN_DIR POSTGRES_USER MASTER_KEY_FILE SERVICE_NAME RUST_LOG";
+    let unjudged = "DATA_DIR POSTGRES_BIN_DIR POSTGRES_USER MASTER_KEY_FILE SERVICE_NAME RUST_LOG OTEL_SERVICE_NAME";
     let unjudged: Vec<_> = unjudged.split(' ').collect();
     let mut names: Vec<_> = NAMES.iter().map(|name| name.name).collect();
     names.retain(|name| !unjudged.contains(&name.trim_start_matches("KEYWARD_")));

@@ -16,6 +16,7 @@ mod master_key;
 mod names;
 mod parse;
 mod passwords;
+mod spans;
 mod throttle;
 mod tokens;
 mod two_factor;
@@ -31,6 +32,7 @@ pub use log::{Log, LogFormat};
 pub use master_key::MasterKey;
 pub use names::{NAMES, Name};
 pub use passwords::{Argon2, Passwords};
+pub use spans::{Sampling, Spans};
 pub use throttle::Throttle;
 pub use tokens::Tokens;
 pub use two_factor::TwoFactor;
@@ -63,6 +65,8 @@ pub struct Config {
     pub events: Events,
     /// What is logged, and how it looks.
     pub log: Log,
+    /// Where spans are sent, and which.
+    pub spans: Spans,
 }
 
 impl Config {
@@ -99,6 +103,7 @@ impl Config {
         let two_factor = TwoFactor::read(env);
         let events = Events::read(env);
         let log = Log::read(env, profile);
+        let spans = Spans::read(env);
         Some(Self {
             profile,
             http: http?,
@@ -111,6 +116,7 @@ impl Config {
             two_factor: two_factor?,
             events: events?,
             log: log?,
+            spans: spans?,
         })
     }
 }

@@ -1,7 +1,9 @@
 //! The one list of names that Keyward reads, and what is done about any other. It must not read a
 //! value.
 
-use super::{browser, database, events, http, keys, log, passwords, throttle, tokens, two_factor};
+use super::{
+    browser, database, events, http, keys, log, passwords, spans, throttle, tokens, two_factor,
+};
 
 /// What containers and the tests put beside our own names: exact ones, and beginnings.
 const FOREIGN: [&str; 2] = ["KEYWARD_SERVICE_HOST", "KEYWARD_PORT"];
@@ -92,6 +94,14 @@ pub const NAMES: &[Name] = &[
     events::RETENTION,
     log::FORMAT,
     log::FILTER,
+    spans::ENDPOINT,
+    spans::TRACES_ENDPOINT,
+    spans::HEADERS,
+    spans::SERVICE_NAME,
+    spans::RESOURCE_ATTRIBUTES,
+    spans::SAMPLER,
+    spans::SAMPLER_ARG,
+    spans::DISABLED,
 ];
 
 pub(super) fn is_ours(name: &str) -> bool {
