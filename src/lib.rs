@@ -14,7 +14,7 @@
 //! * [`http`]: the only place that speaks HTTP
 //! * [`jobs`]: background loops
 //! * [`app`], [`server`], [`cli`]: wiring, listener, command line
-//! * [`metrics`]: what is counted, from `crypto` upwards
+//! * [`metrics`], [`spans`]: what is counted, and what takes time, from `crypto` upwards
 //! * [`embedded_postgres`]: a PostgreSQL of our own, where none is given
 
 pub mod app;
@@ -30,4 +30,5 @@ pub mod metrics;
 pub mod repositories;
 pub mod server;
 pub mod services;
+pub mod spans;
 pub mod telemetry;

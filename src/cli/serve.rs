@@ -10,10 +10,12 @@ use super::configured;
 use super::database::{seams, start_postgres};
 use crate::app::{App, Database};
 use crate::config::{Config, Profile, Source};
-use crate::{jobs, server};
+use crate::{jobs, server, spans};
 
 pub(super) fn serve() -> anyhow::Result<()> {
     let config = configured()?;
+    // Until the end: what is left of the last requests is sent then.
+    let _exporter = spans::start(&config.spans)?;
     // Taken first, so that a second instance fails before it touches anything.
     let listeners = Listeners::bind(&config)?;
     match &config.database.source {

@@ -14,7 +14,7 @@ impl BackupCodes<'_> {
         hashed_by: KeyId,
         digests: &[[u8; 32]],
     ) -> Result<(), DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("backup_codes.add")?;
         let statement = sqlx::query!(
             "insert into backup_codes (user_id, key_id, digest)
              select $1, $3, digest from unnest($2::bytea[]) as each (digest)",
@@ -28,7 +28,7 @@ impl BackupCodes<'_> {
 
     /// Whether there is one that has one of these hashes.
     pub async fn has(self, user_id: UserId, digests: &[[u8; 32]]) -> Result<bool, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("backup_codes.has")?;
         let statement = sqlx::query_scalar!(
             r#"select exists (select from backup_codes where user_id = $1 and digest = any($2)) as "has!""#,
             user_id.uuid(),
@@ -39,7 +39,7 @@ impl BackupCodes<'_> {
 
     /// Spends the one that has one of these hashes; whether there was one.
     pub async fn spend(self, user_id: UserId, digests: &[[u8; 32]]) -> Result<bool, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("backup_codes.spend")?;
         let statement = sqlx::query!(
             "delete from backup_codes where user_id = $1 and digest = any($2)",
             user_id.uuid(),
@@ -50,7 +50,7 @@ impl BackupCodes<'_> {
 
     /// How many are left.
     pub async fn remaining(self, user_id: UserId) -> Result<i64, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("backup_codes.remaining")?;
         let statement = sqlx::query_scalar!(
             r#"select count(*) as "count!" from backup_codes where user_id = $1"#,
             user_id.uuid(),
@@ -60,7 +60,7 @@ impl BackupCodes<'_> {
 
     /// Deletes some of those that a key has hashed; how many.
     pub async fn remove_hashed_by(self, key: KeyId, most: i64) -> Result<u64, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("backup_codes.remove_hashed_by")?;
         let statement = sqlx::query!(
             "delete from backup_codes where (user_id, digest) in (
                  select user_id, digest from backup_codes where key_id = $1 limit $2 for update skip locked
@@ -73,7 +73,7 @@ impl BackupCodes<'_> {
 
     /// Forgets all of somebody's.
     pub async fn remove(self, user_id: UserId) -> Result<(), DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("backup_codes.remove")?;
         let statement = sqlx::query!(
             "delete from backup_codes where user_id = $1",
             user_id.uuid()

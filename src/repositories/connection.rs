@@ -16,6 +16,7 @@ use super::{
     BackupCodes, DbError, Health, Keys, LoginChallenges, PasswordHistory, SecurityEvents, Sessions,
     Throttles, TotpFactors, Users,
 };
+use crate::spans;
 
 /// A connection and its repositories.
 pub struct Conn {
@@ -43,9 +44,11 @@ impl Conn {
             let _home = home.enter();
             acquiring.as_mut().poll(context)
         });
-        let lent = timeout_at(deadline, at_home)
-            .await
-            .map_err(|_| DbError::late())??;
+        let lent = spans::part("connection", async {
+            let lent = timeout_at(deadline, at_home).await;
+            Ok::<_, DbError>(lent.map_err(|_| DbError::late())??)
+        })
+        .await?;
         Ok(Self {
             lent: Some(lent),
             home: home.clone(),
@@ -65,12 +68,16 @@ impl Conn {
         })
     }
 
-    /// The connection to give a statement to, and what runs it within the deadline.
-    pub(super) fn statement(&mut self) -> Result<(&mut PgConnection, Bound<'_>), DbError> {
+    /// The connection to give a statement to, and what runs it within the deadline. The name is for those who trace.
+    pub(super) fn statement(
+        &mut self,
+        name: &'static str,
+    ) -> Result<(&mut PgConnection, Bound<'_>), DbError> {
         let connection = self.lent.as_deref_mut().ok_or_else(DbError::late)?;
         Ok((
             connection,
             Bound {
+                name,
                 deadline: self.deadline,
                 busy: &mut self.busy,
                 retirement: &self.retirement,
@@ -85,7 +92,7 @@ impl Conn {
     }
 
     async fn run(&mut self, command: &'static str) -> Result<(), DbError> {
-        let (connection, bound) = self.statement()?;
+        let (connection, bound) = self.statement(command)?;
         bound
             .run(sqlx::raw_sql(command).execute(connection))
             .await?;
@@ -172,6 +179,7 @@ async fn give_back(mut lent: PoolConnection<Postgres>, open: bool) {
 
 /// Runs one statement within the use case's deadline.
 pub(super) struct Bound<'a> {
+    name: &'static str,
     deadline: Instant,
     busy: &'a mut bool,
     retirement: &'a Retirement,
@@ -183,12 +191,15 @@ impl Bound<'_> {
         statement: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, DbError> {
         *self.busy = true;
-        let answer = timeout_at(self.deadline, statement)
-            .await
-            .map_err(|_| DbError::late())?;
-        // One that cannot write is not given back.
-        *self.busy = self.retirement.look_at(&answer);
-        Ok(answer?)
+        spans::statement(self.name, async {
+            let answer = timeout_at(self.deadline, statement)
+                .await
+                .map_err(|_| DbError::late())?;
+            // One that cannot write is not given back.
+            *self.busy = self.retirement.look_at(&answer);
+            Ok(answer?)
+        })
+        .await
     }
 
     /// The same of a statement that gives nothing back: how many rows it has changed.

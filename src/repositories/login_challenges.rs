@@ -26,7 +26,7 @@ impl LoginChallenges<'_> {
             .iter()
             .map(|method| method.as_str().to_owned())
             .collect();
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("login_challenges.add")?;
         let statement = sqlx::query!(
             "insert into login_challenges (digest, user_id, credential_version, auth_methods, device_id, expires_at)
              select $1, u.id, $3, $4, $5, $6 from users u
@@ -49,7 +49,7 @@ impl LoginChallenges<'_> {
         challenge: &LoginChallenge,
         most: i64,
     ) -> Result<(), DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("login_challenges.keep_newest")?;
         let statement = sqlx::query!(
             "delete from login_challenges where digest in (
                  select digest from login_challenges
@@ -71,7 +71,7 @@ impl LoginChallenges<'_> {
         digest: &Digest,
         now: DateTime<Utc>,
     ) -> Result<Option<(LoginChallenge, bool)>, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("login_challenges.waiting")?;
         let statement = sqlx::query_as!(
             ChallengeRow,
             r#"select c.user_id, c.credential_version, c.auth_methods, c.device_id,
@@ -88,7 +88,7 @@ impl LoginChallenges<'_> {
 
     /// Counts a try, if there is one left. Of many at once, no more than that are counted.
     pub async fn count_try(self, digest: &Digest) -> Result<bool, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("login_challenges.count_try")?;
         let statement = sqlx::query!(
             "update login_challenges set tries = tries + 1 where digest = $1 and tries < $2",
             digest,
@@ -99,7 +99,7 @@ impl LoginChallenges<'_> {
 
     /// Spends one, if the account is what was proven. Its user's row is to be held before.
     pub async fn spend(self, digest: &Digest) -> Result<bool, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("login_challenges.spend")?;
         let statement = sqlx::query!(
             "delete from login_challenges c using users u
              where c.digest = $1 and u.id = c.user_id and u.credential_version = c.credential_version
@@ -111,7 +111,7 @@ impl LoginChallenges<'_> {
 
     /// Deletes some of those whose time is over; how many.
     pub async fn purge(self, now: DateTime<Utc>, most: i64) -> Result<u64, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("login_challenges.purge")?;
         let statement = sqlx::query!(
             "delete from login_challenges where digest in (
                  select digest from login_challenges where expires_at <= $1 limit $2 for update skip locked

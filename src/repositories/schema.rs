@@ -86,14 +86,14 @@ pub struct Health<'c>(pub(super) &'c mut Conn);
 impl Health<'_> {
     /// The database's own clock: the one statement that tells the time.
     pub async fn clock(self) -> Result<DateTime<Utc>, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("schema.clock")?;
         let statement = sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#);
         bound.run(statement.fetch_one(connection)).await
     }
 
     /// Whether the database takes no writes: a replica, or one that was switched so, as when its disk runs full.
     pub async fn is_read_only(self) -> Result<bool, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("schema.is_read_only")?;
         let statement = sqlx::query_scalar!(
             r#"select current_setting('transaction_read_only') = 'on' as "read_only!""#
         );
@@ -106,7 +106,7 @@ impl Health<'_> {
 
     /// What was not applied yet, in order.
     pub async fn pending(self) -> Result<Vec<PendingMigration>, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("schema.pending")?;
         let statement = sqlx::query_scalar!("select version from _sqlx_migrations where success");
         let applied = match bound.run(statement.fetch_all(connection)).await {
             Err(error) if error.is_missing_table() => Vec::new(),
@@ -125,7 +125,7 @@ impl Health<'_> {
             .map(|migration| migration.version)
             .max()
             .unwrap_or_default();
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("schema.schema")?;
         let statement = sqlx::query_scalar!(
             r#"select exists (select from _sqlx_migrations where version >= $1 and success) as "current!""#,
             newest,

@@ -38,7 +38,7 @@ pub struct SecurityEvents<'c>(pub(super) &'c mut Conn);
 impl SecurityEvents<'_> {
     /// Writes one.
     pub async fn add(self, event: &Event<'_>) -> Result<(), DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("security_events.add")?;
         let statement = sqlx::query!(
             "insert into security_events
                  (id, user_id, session_id, event, outcome, created_at, ip_address, user_agent, request_id)
@@ -67,7 +67,7 @@ impl SecurityEvents<'_> {
             .iter()
             .map(|(id, session)| (id.uuid(), session.uuid()))
             .unzip();
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("security_events.add_each")?;
         let statement = sqlx::query!(
             "insert into security_events
                  (id, session_id, user_id, event, outcome, created_at, ip_address, user_agent, request_id)
@@ -89,7 +89,7 @@ impl SecurityEvents<'_> {
 
     /// A page of a person's events, newest first.
     pub async fn of_user(self, user_id: UserId, page: Page) -> Result<Vec<PastEvent>, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("security_events.of_user")?;
         let statement = sqlx::query_as!(
             Row,
             r#"select id, event, outcome, created_at, ip_address as "ip_address?: ipnet::IpNet", user_agent, session_id
@@ -104,7 +104,7 @@ impl SecurityEvents<'_> {
 
     /// Deletes some of what happened before, as far as the database's own retention allows; how many.
     pub async fn purge(self, before: DateTime<Utc>, most: i64) -> Result<u64, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("security_events.purge")?;
         let statement = sqlx::query_scalar!(
             r#"select purge_security_events($1, $2::bigint::integer) as "purged!""#,
             before,
@@ -116,7 +116,7 @@ impl SecurityEvents<'_> {
 
     /// Sets the database's own retention. Only the owner may.
     pub async fn retain(self, retention: TimeDelta) -> Result<(), DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("security_events.retain")?;
         let statement = sqlx::query!(
             "insert into event_retention as r (keep) values (make_interval(secs => $1))
              on conflict (id) do update set keep = excluded.keep where r.keep <> excluded.keep",

@@ -29,7 +29,7 @@ impl Throttles<'_> {
         limit: Limit,
         now: DateTime<Utc>,
     ) -> Result<Option<DateTime<Utc>>, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("throttles.count")?;
         let statement = sqlx::query_scalar!(
             "insert into throttles as t (subject, tries, since, kept) values ($1, 1, $2, $7)
              on conflict (subject) do update set
@@ -51,7 +51,7 @@ impl Throttles<'_> {
 
     /// How many tries are counted, and since when.
     pub async fn tries(self, subject: &Subject) -> Result<Option<Tries>, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("throttles.tries")?;
         let statement = sqlx::query_as!(
             Tries,
             "select tries as count, since from throttles where subject = $1",
@@ -67,7 +67,7 @@ impl Throttles<'_> {
         since: DateTime<Utc>,
         before: Option<DateTime<Utc>>,
     ) -> Result<(), DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("throttles.give_back_wait")?;
         let statement = sqlx::query!(
             "update throttles set
                  tries = tries - 1, since = case when since = $2 then coalesce($3, since) else since end
@@ -86,7 +86,7 @@ impl Throttles<'_> {
         subject: &Subject,
         since: DateTime<Utc>,
     ) -> Result<(), DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("throttles.give_back_window")?;
         let statement = sqlx::query!(
             "update throttles set tries = tries - 1 where subject = $1 and since = $2 and tries > 0",
             subject,
@@ -98,7 +98,7 @@ impl Throttles<'_> {
 
     /// Forgets all tries.
     pub async fn clear(self, subject: &Subject) -> Result<(), DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("throttles.clear")?;
         let statement = sqlx::query!("delete from throttles where subject = $1", subject);
         bound.run(statement.execute(connection)).await?;
         Ok(())
@@ -106,7 +106,7 @@ impl Throttles<'_> {
 
     /// Deletes some of what nobody has added to for long, or nothing is counted of any more; how many.
     pub async fn purge(self, now: DateTime<Utc>, most: i64) -> Result<u64, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("throttles.purge")?;
         let statement = sqlx::query!(
             "delete from throttles where subject in (
                  select subject from throttles

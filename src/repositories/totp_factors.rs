@@ -32,7 +32,7 @@ impl TotpFactors<'_> {
         secret: &SealedSecret,
         now: DateTime<Utc>,
     ) -> Result<bool, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("totp_factors.put_pending")?;
         let statement = sqlx::query!(
             "insert into totp_factors (user_id, sealed_secret, key_id, credential_version, created_at)
              select u.id, $3, $4, u.credential_version, $5 from users u
@@ -53,7 +53,7 @@ impl TotpFactors<'_> {
 
     /// Somebody's, pending or not.
     pub async fn of(self, user_id: UserId) -> Result<Option<TotpFactor>, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("totp_factors.of")?;
         let statement = sqlx::query_as!(
             TotpFactorRow,
             "select sealed_secret, key_id, credential_version, created_at, confirmed_at, last_step
@@ -74,7 +74,7 @@ impl TotpFactors<'_> {
         step: i64,
         now: DateTime<Utc>,
     ) -> Result<bool, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("totp_factors.confirm")?;
         let statement = sqlx::query!(
             "update totp_factors set confirmed_at = $4, last_step = $3
              where user_id = $1 and sealed_secret = $2 and confirmed_at is null",
@@ -95,7 +95,7 @@ impl TotpFactors<'_> {
         seen_version: i32,
         step: i64,
     ) -> Result<bool, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("totp_factors.spend")?;
         let statement = sqlx::query!(
             "update totp_factors set last_step = $3
              where user_id = $1 and credential_version = $2 and confirmed_at is not null and last_step < $3",
@@ -113,7 +113,7 @@ impl TotpFactors<'_> {
         after: Option<UserId>,
         most: i64,
     ) -> Result<Vec<(UserId, SealedSecret)>, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("totp_factors.sealed_by_others")?;
         let statement = sqlx::query!(
             "select user_id, sealed_secret, key_id from totp_factors
              where key_id <> $1 and confirmed_at is not null and ($2::uuid is null or user_id > $2)
@@ -140,7 +140,7 @@ impl TotpFactors<'_> {
         seen: &SealedSecret,
         again: &SealedSecret,
     ) -> Result<bool, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("totp_factors.reseal")?;
         let statement = sqlx::query!(
             "update totp_factors set sealed_secret = $3, key_id = $4 where user_id = $1 and sealed_secret = $2",
             user_id.uuid(),
@@ -153,7 +153,7 @@ impl TotpFactors<'_> {
 
     /// Deletes some of those that nobody has confirmed; how many.
     pub async fn purge(self, drawn_before: DateTime<Utc>, most: i64) -> Result<u64, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("totp_factors.purge")?;
         let statement = sqlx::query!(
             "delete from totp_factors where user_id in (
                  select user_id from totp_factors
@@ -167,7 +167,7 @@ impl TotpFactors<'_> {
 
     /// Forgets somebody's.
     pub async fn remove(self, user_id: UserId) -> Result<(), DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("totp_factors.remove")?;
         let statement = sqlx::query!(
             "delete from totp_factors where user_id = $1",
             user_id.uuid()

@@ -100,6 +100,11 @@ fn sql_tells_the_time_in_two_places() {
 }
 
 #[test]
+fn statements_are_called_after_their_methods() {
+    none(&repositories(), sql::misnamed_statements);
+}
+
+#[test]
 fn migrations_do_not_wait_for_locks_for_ever() {
     none(&migrations(), sql::patient);
 }

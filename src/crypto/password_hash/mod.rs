@@ -71,7 +71,7 @@ impl PasswordHasher {
     pub async fn hash(&self, password: Password, salt: [u8; SALT]) -> Result<String, HashError> {
         let params = self.params.clone();
         self.threads
-            .run(move |memory| {
+            .run("password.hash", move |memory| {
                 let output = argon2id(&params, password.as_bytes(), &salt, memory)?;
                 encode(&params, &salt, &output)
             })
@@ -89,7 +89,9 @@ impl PasswordHasher {
         let today = self.params.clone();
         let equal = self
             .threads
-            .run(move |memory| compare(&password, &stored, &today, memory))
+            .run("password.hash", move |memory| {
+                compare(&password, &stored, &today, memory)
+            })
             .await??;
         Ok(equal && known)
     }
@@ -102,12 +104,12 @@ impl PasswordHasher {
         params.is_none_or(|params| costs(&params) != costs(&self.params))
     }
 
-    /// Other work that is as heavy, on the same threads and behind the same bound.
+    /// Other work that is as heavy, on the same threads and behind the same bound: the judgement of a password.
     pub async fn labour<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, HashError> {
-        self.threads.run(|_| work()).await
+        self.threads.run("password.judge", |_| work()).await
     }
 }
 

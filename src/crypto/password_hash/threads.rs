@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::{HashError, Memory, failed};
 use crate::metrics::Metrics;
+use crate::spans;
 
 /// How long a thread waits with nothing to do.
 const IDLE: Duration = Duration::from_secs(10);
@@ -59,17 +60,19 @@ impl Threads {
         }
     }
 
-    /// Runs one piece of work, in its turn.
+    /// Runs one piece of work, in its turn. The name is for those who trace.
     pub(super) async fn run<T: Send + 'static>(
         &self,
+        name: &'static str,
         work: impl FnOnce(&mut Memory) -> T + Send + 'static,
     ) -> Result<T, HashError> {
         let waiting = self.metrics.wait_to_hash();
         let turn = timeout(self.wait, Arc::clone(&self.turns).acquire_owned());
-        let turn = turn
-            .await
-            .map_err(|_| HashError::Overloaded)?
-            .map_err(failed)?;
+        let turn = spans::part("password.turn", async {
+            let turn = turn.await.map_err(|_| HashError::Overloaded)?;
+            turn.map_err(failed)
+        })
+        .await?;
         drop(waiting);
         let thread = self.thread()?;
         let (answer, answered) = oneshot::channel();
@@ -84,7 +87,7 @@ impl Threads {
         tasks
             .send(Task { job, turn, thread })
             .map_err(|_| failed("a thread has ended"))?;
-        answered.await.map_err(failed)
+        spans::part(name, answered).await.map_err(failed)
     }
 
     /// An idle thread, or a new one. Whoever holds a turn may have one.

@@ -11,6 +11,7 @@ use actix_web::{FromRequest, HttpRequest};
 use crate::domain::Code;
 use crate::http::problem::Problem;
 use crate::services::{Caller, Services};
+use crate::spans;
 
 impl FromRequest for Caller {
     type Error = Problem;
@@ -22,7 +23,9 @@ impl FromRequest for Caller {
         Box::pin(async move {
             let services = services.ok_or(Code::InternalError)?;
             let caller = services.sessions.authenticate(&token?).await?;
-            tracing::Span::current().record("user.id", caller.user().id.to_string());
+            let user = caller.user().id.to_string();
+            spans::caller_is(&user);
+            tracing::Span::current().record("user.id", user);
             Ok(caller)
         })
     }

@@ -55,6 +55,7 @@ pub async fn edge(
     let (frame, begun) = (Frame::of(&request), Begun::of(&request));
     // A task of its own: a caller who hangs up cuts off no statement, and a panic ends no connection.
     let serving = REQUEST_ID.scope(id.clone(), next.call(request));
+    let serving = begun.span.around(serving);
     let serving = actix_web::rt::spawn(serving.in_current_span());
     REQUEST_ID
         .scope(id, async {

@@ -1,4 +1,4 @@
-//! What became of a request: into the log line that is written of it, and counted.
+//! What became of a request: into the log line and the span that tell of it, and counted.
 
 use std::time::Instant;
 
@@ -10,6 +10,7 @@ use actix_web::web::Data;
 use super::request_span::Mark;
 use crate::domain::Code;
 use crate::metrics::{Answered, Metrics};
+use crate::spans::RequestSpan;
 
 /// What is known of a request before it is served.
 pub(super) struct Begun {
@@ -17,6 +18,7 @@ pub(super) struct Begun {
     method: Method,
     route: String,
     started: Instant,
+    pub(super) span: RequestSpan,
 }
 
 impl Begun {
@@ -28,6 +30,7 @@ impl Begun {
             method: request.method().clone(),
             route: mark.map(|mark| mark.route.clone()).unwrap_or_default(),
             started: mark.map_or_else(Instant::now, |mark| mark.started),
+            span: mark.map(|mark| mark.span.clone()).unwrap_or_default(),
         }
     }
 
@@ -35,6 +38,7 @@ impl Begun {
     pub(super) fn answered(&self, status: StatusCode, code: Option<Code>) {
         let outcome = code.map_or("success", Code::as_str);
         tracing::Span::current().record("outcome", outcome);
+        self.span.answered(status.as_u16(), outcome);
         if let Some(metrics) = &self.metrics {
             metrics.answered(&Answered {
                 method: self.method.as_str(),

@@ -10,9 +10,10 @@ use tracing::Span;
 use tracing::field::Empty;
 use tracing_actix_web::RootSpanBuilder;
 
-use super::trace_context::TraceContext;
+use super::trace_context;
 use crate::domain::EventId;
 use crate::services::Seams;
+use crate::spans::{self, Begun, Parent};
 
 /// What a request carries from its first moment on.
 pub(super) struct Mark {
@@ -21,6 +22,8 @@ pub(super) struct Mark {
     /// The pattern of the route.
     pub(super) route: String,
     pub(super) started: Instant,
+    /// What a collector is told of it.
+    pub(super) span: spans::RequestSpan,
 }
 
 /// Describes requests to the log.
@@ -30,11 +33,17 @@ impl RootSpanBuilder for RequestSpan {
     fn on_request_start(request: &ServiceRequest) -> Span {
         let seams = request.app_data::<Data<Seams>>();
         let id = request_id(request, seams);
-        let trace = seams.map(|seams| TraceContext::of(request.headers(), &*seams.entropy));
-        let route = request
-            .match_pattern()
-            .unwrap_or_else(|| "unmatched".to_owned());
+        let route = request.match_pattern();
         let method = request.method().as_str();
+        let parent = trace_context::parent(request.headers());
+        let exported = spans::RequestSpan::begin(&Begun {
+            method,
+            route: route.as_deref(),
+            parent: parent.as_ref(),
+        });
+        let route = route.unwrap_or_else(|| "unmatched".to_owned());
+        let trace_id = exported.trace_id();
+        let trace_id = trace_id.or_else(|| trace_id_of(parent.as_ref(), seams));
         let span = tracing::info_span!(
             "request",
             method,
@@ -42,13 +51,14 @@ impl RootSpanBuilder for RequestSpan {
             request_id = id,
             user.id = Empty,
             outcome = Empty,
-            trace_id = trace.as_ref().map(|trace| &*trace.trace_id),
-            parent_id = trace.as_ref().and_then(|trace| trace.parent_id.as_deref()),
+            trace_id,
+            parent_id = parent.as_ref().map(|parent| &*parent.span_id),
         );
         request.extensions_mut().insert(Mark {
             id,
             route,
             started: Instant::now(),
+            span: exported,
         });
         span
     }
@@ -69,6 +79,13 @@ impl RootSpanBuilder for RequestSpan {
             }
         }
     }
+}
+
+/// The caller's trace, else a new one.
+fn trace_id_of(parent: Option<&Parent>, seams: Option<&Data<Seams>>) -> Option<String> {
+    let new = |seams: &Data<Seams>| u128::from_be_bytes(seams.entropy.bytes());
+    let new = || Some(format!("{:032x}", new(seams?)));
+    parent.map_or_else(new, |parent| Some(parent.trace_id.clone()))
 }
 
 /// The caller's own id, if it is one that can be put into a log; else a new one.

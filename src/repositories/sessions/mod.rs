@@ -92,7 +92,7 @@ impl Sessions<'_> {
             .iter()
             .map(|m| m.as_str().to_owned())
             .collect();
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("sessions.open")?;
         let statement = signed_in!(
             "with u as (
                  update users set last_login_at = $3
@@ -124,7 +124,7 @@ impl Sessions<'_> {
 
     /// A session, alive or not, with its user.
     pub async fn by_id(self, id: SessionId) -> Result<Option<SignedIn>, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("sessions.by_id")?;
         let statement = signed_in!(
             "select",
             "from sessions s join users u on u.id = s.user_id where s.id = $1",
@@ -140,7 +140,7 @@ impl Sessions<'_> {
         rotation: &Rotation<'_>,
         rules: &RefreshRules,
     ) -> Result<Option<SignedIn>, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("sessions.rotate")?;
         let statement = signed_in!(
             "update sessions s set
                  generation = s.generation + 1, parent_digest = s.current_digest, current_digest = $4,
@@ -174,7 +174,7 @@ impl Sessions<'_> {
         rotation: &Rotation<'_>,
         held: &HeldToken,
     ) -> Result<Option<SignedIn>, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("sessions.recover")?;
         let statement = signed_in!(
             "update sessions s set
                  generation = s.generation + 1, current_digest = $4, salt = $5, rotated_at = $6,
@@ -198,7 +198,7 @@ impl Sessions<'_> {
 
     /// Notes that the current token has been shown; whether that was news.
     pub async fn mark_seen(self, id: SessionId, current: &[u8; 32]) -> Result<bool, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("sessions.mark_seen")?;
         let statement = sqlx::query!(
             "update sessions set seen = true
              where id = $1 and current_digest = $2 and not seen and ended_at is null",
@@ -214,7 +214,7 @@ impl Sessions<'_> {
         id: SessionId,
         current: &[u8; 32],
     ) -> Result<bool, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("sessions.mark_seen_elsewhere")?;
         let statement = sqlx::query!(
             "update sessions set seen_elsewhere = true
              where id = $1 and current_digest = $2 and not seen_elsewhere and ended_at is null",
@@ -232,7 +232,7 @@ impl Sessions<'_> {
         reason: EndReason,
         now: DateTime<Utc>,
     ) -> Result<bool, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("sessions.end")?;
         let statement = sqlx::query!(
             "update sessions set ended_at = $2, end_reason = $3
              where id = $1 and ended_at is null and ($4::text is null or transport = $4)",

@@ -21,7 +21,7 @@ pub struct Alive {
 impl Sessions<'_> {
     /// Those that are alive, newest activity first.
     pub async fn alive(self, alive: Alive) -> Result<Vec<Session>, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("sessions.alive")?;
         let statement = signed_in!(
             "select",
             "from sessions s join users u on u.id = s.user_id
@@ -44,7 +44,7 @@ impl Sessions<'_> {
         id: SessionId,
         reason: EndReason,
     ) -> Result<bool, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("sessions.end_own")?;
         let statement = sqlx::query!(
             "update sessions set ended_at = $3, end_reason = $4
              where id = $2 and user_id = $1 and ended_at is null and absolute_expires_at > $3 and rotated_at > $5",
@@ -64,7 +64,7 @@ impl Sessions<'_> {
         keep: Option<SessionId>,
         reason: EndReason,
     ) -> Result<Vec<SessionId>, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("sessions.end_all")?;
         let statement = sqlx::query_scalar!(
             "update sessions set ended_at = $2, end_reason = $3
              where user_id = $1 and ended_at is null and absolute_expires_at > $2 and rotated_at > $4
@@ -89,7 +89,7 @@ impl Sessions<'_> {
         most: i64,
         reason: EndReason,
     ) -> Result<Vec<SessionId>, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("sessions.end_beyond")?;
         let statement = sqlx::query_scalar!(
             "update sessions set ended_at = $2, end_reason = $3
              where ended_at is null and id in (
@@ -112,7 +112,7 @@ impl Sessions<'_> {
 
     /// Whether a session is still open, whoever may have ended it a moment ago.
     pub async fn is_open(self, id: SessionId) -> Result<bool, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("sessions.is_open")?;
         let statement = sqlx::query_scalar!(
             r#"select exists (select from sessions where id = $1 and ended_at is null) as "open!""#,
             id.uuid(),
@@ -122,7 +122,7 @@ impl Sessions<'_> {
 
     /// Deletes some of the rows whose session would be over by now however it was used; how many.
     pub async fn purge(self, now: DateTime<Utc>, most: i64) -> Result<u64, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("sessions.purge")?;
         let statement = sqlx::query!(
             "delete from sessions where id in (
                  select id from sessions where absolute_expires_at <= $1 limit $2 for update skip locked

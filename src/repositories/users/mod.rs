@@ -30,7 +30,7 @@ impl Users<'_> {
     /// Adds an account. `users_email_key` and `users_username_key` keep them apart.
     pub async fn add(self, user: &NewUser<'_>) -> Result<(), DbError> {
         let account = user.account;
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("users.add")?;
         let statement = sqlx::query!(
             "insert into users
                  (id, email, email_canonical, username, display_name, locale, password_hash, created_at, updated_at)
@@ -54,7 +54,7 @@ impl Users<'_> {
             Identifier::Email(email) => (Some(email.canonical()), None),
             Identifier::Username(name) => (None, Some(name.as_str())),
         };
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("users.credentials")?;
         let statement = sqlx::query_as!(
             CredentialsRow,
             r#"select id, password_hash, credential_version, disabled_at is not null as "disabled!",
@@ -71,7 +71,7 @@ impl Users<'_> {
 
     /// What a password typed inside a session is compared with.
     pub async fn credentials_of(self, id: UserId) -> Result<Option<Credentials>, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("users.credentials_of")?;
         let statement = sqlx::query_as!(
             CredentialsRow,
             r#"select id, password_hash, credential_version, disabled_at is not null as "disabled!",
@@ -87,7 +87,7 @@ impl Users<'_> {
 
     /// Holds a user's row until the transaction ends: see `hold_owner`.
     pub async fn hold(self, id: UserId) -> Result<(), DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("users.hold")?;
         let statement = sqlx::query!(
             "select from users where id = $1 for no key update",
             id.uuid()
@@ -99,7 +99,7 @@ impl Users<'_> {
     /// Holds the row of a session's user until the transaction ends; `None` when there is no such session. Whoever ends
     /// sessions takes it first, so that everybody locks users before sessions, and one after the other.
     pub async fn hold_owner(self, session: SessionId) -> Result<Option<UserId>, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("users.hold_owner")?;
         let statement = sqlx::query_scalar!(
             "select u.id from users u join sessions s on s.user_id = u.id where s.id = $1 for no key update of u",
             session.uuid(),
@@ -113,7 +113,7 @@ impl Users<'_> {
     /// The same for several sessions, in the one order of their users.
     pub async fn hold_owners(self, sessions: &[SessionId]) -> Result<(), DbError> {
         let sessions: Vec<Uuid> = sessions.iter().map(|id| id.uuid()).collect();
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("users.hold_owners")?;
         let statement = sqlx::query!(
             "select u.id from users u join sessions s on s.user_id = u.id
              where s.id = any($1) order by u.id for no key update of u",
@@ -125,7 +125,7 @@ impl Users<'_> {
 
     /// The same for a user and the user of a session.
     pub async fn hold_with_owner(self, id: UserId, session: SessionId) -> Result<(), DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("users.hold_with_owner")?;
         let statement = sqlx::query!(
             "select from users where id = any(array[$1, (select user_id from sessions where id = $2)])
              order by id for no key update",
@@ -138,7 +138,7 @@ impl Users<'_> {
 
     /// Replaces the hash of an unchanged password, unless the password has changed meanwhile.
     pub async fn rehash(self, id: UserId, seen: &str, hash: &str) -> Result<bool, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("users.rehash")?;
         let statement = sqlx::query!(
             "update users set password_hash = $3 where id = $1 and password_hash = $2",
             id.uuid(),
@@ -155,7 +155,7 @@ impl Users<'_> {
         hash: &str,
         now: DateTime<Utc>,
     ) -> Result<bool, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("users.change_password")?;
         let statement = sqlx::query!(
             "update users set password_hash = $3, credential_version = credential_version + 1, updated_at = $4
              where id = $1 and password_hash = $2 and credential_version = $5 and disabled_at is null",
@@ -177,7 +177,7 @@ impl Users<'_> {
         enabled_at: Option<DateTime<Utc>>,
         now: DateTime<Utc>,
     ) -> Result<bool, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("users.change_two_factor")?;
         let statement = sqlx::query!(
             "update users set two_factor_enabled_at = $3, credential_version = credential_version + 1, updated_at = $4
              where id = $1 and credential_version = $2 and disabled_at is null",
@@ -201,7 +201,7 @@ impl Users<'_> {
             username,
             locale,
         } = change;
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("users.change_profile")?;
         let statement = sqlx::query_as!(
             UserRow,
             r#"update users set
@@ -232,7 +232,7 @@ impl Users<'_> {
 
     /// Deletes the account and all that hangs on it, unless its credentials have changed meanwhile.
     pub async fn delete(self, seen: &Proven) -> Result<bool, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("users.delete")?;
         let statement = sqlx::query!(
             "delete from users
              where id = $1 and password_hash = $2 and credential_version = $3 and disabled_at is null",

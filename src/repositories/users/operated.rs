@@ -27,7 +27,7 @@ impl Users<'_> {
             UserRef::Known(Identifier::Email(email)) => (None, Some(email.canonical()), None),
             UserRef::Known(Identifier::Username(name)) => (None, None, Some(name.as_str())),
         };
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("users.find")?;
         let statement = accounts!(
             "where id = $1 or email_canonical = $2 or username = $3",
             id,
@@ -40,7 +40,7 @@ impl Users<'_> {
 
     /// A page of accounts, newest first: those whose address or username has this text in it.
     pub async fn page(self, containing: &str, page: Page) -> Result<Vec<Account>, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("users.page")?;
         let statement = accounts!(
             "where id < $1 and ($2 = '' or strpos(email_canonical, $2) > 0 or strpos(username, $2) > 0)
              order by id desc limit $3",
@@ -59,7 +59,7 @@ impl Users<'_> {
         disabled: bool,
         now: DateTime<Utc>,
     ) -> Result<bool, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("users.set_disabled")?;
         let statement = sqlx::query!(
             "update users set disabled_at = case when $2 then $3::timestamptz end,
                  credential_version = credential_version + 1, updated_at = $3
@@ -79,7 +79,7 @@ impl Users<'_> {
         now: DateTime<Utc>,
     ) -> Result<bool, DbError> {
         let roles: Vec<String> = roles.iter().map(|role| role.as_str().to_owned()).collect();
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("users.set_roles")?;
         let statement = sqlx::query!(
             "update users set roles = $2, updated_at = $3 where id = $1 and roles <> $2",
             id.uuid(),
@@ -97,7 +97,7 @@ impl Users<'_> {
         hash: &str,
         now: DateTime<Utc>,
     ) -> Result<Option<Option<String>>, DbError> {
-        let (connection, bound) = self.0.statement()?;
+        let (connection, bound) = self.0.statement("users.reset_password")?;
         let statement = sqlx::query_scalar!(
             r#"update users u set
                    password_hash = $2, credential_version = u.credential_version + 1, updated_at = $3

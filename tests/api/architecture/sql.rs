@@ -158,6 +158,28 @@ fn is_of_word(letter: char) -> bool {
     letter.is_alphanumeric() || letter == '_'
 }
 
+/// Statements that are not called after their method, as `sessions.open` is: by that they are found in a trace.
+pub(super) fn misnamed_statements(source: &Source) -> Vec<String> {
+    let path = source.path.trim_start_matches("src/repositories/");
+    let family = path.split(['/', '.']).next().unwrap_or_default();
+    let mut method = "";
+    let mut faults = Vec::new();
+    for line in source.text.lines() {
+        if let Some((_, after)) = line.split_once("fn ") {
+            method = after.split(['(', '<']).next().unwrap_or_default();
+        }
+        let Some((_, after)) = line.split_once(".statement(\"") else {
+            continue;
+        };
+        let name = after.split('"').next().unwrap_or_default();
+        if name != format!("{family}.{method}") {
+            let path = &source.path;
+            faults.push(format!("{path}: {name} is {family}.{method}"));
+        }
+    }
+    faults
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -270,6 +292,15 @@ mod tests {
             ("a_b_id_idx", "fkey", "id"),
         ] {
             assert!(fault(name, kind, columns), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_statement_with_the_name_of_another_is_found() {
+        let text = "async fn open<T>(\n) {\n.statement(\"a.open\") }\nfn end() { x.statement(\"a.open\") }";
+        for path in ["src/repositories/a.rs", "src/repositories/a/of_user.rs"] {
+            let faults = misnamed_statements(&Source::new(path, text));
+            assert_eq!(faults, [format!("{path}: a.open is a.end")]);
         }
     }
 }
