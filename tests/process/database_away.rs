@@ -12,10 +12,10 @@ use sqlx::{Connection, PgConnection};
 use crate::keyward::{EMAIL, Keyward, PASSWORD, home};
 
 /// The processes of a PostgreSQL, held still until this is dropped.
-struct HeldStill(Vec<Pid>);
+pub(crate) struct HeldStill(Vec<Pid>);
 
 impl HeldStill {
-    fn of(keyward: &Keyward) -> Self {
+    pub(crate) fn of(keyward: &Keyward) -> Self {
         let postmaster = keyward.postgres();
         kill_process(postmaster, Signal::STOP).unwrap();
         // From now on there are no new ones.

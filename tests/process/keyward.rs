@@ -25,7 +25,10 @@ pub(crate) fn home() -> TempDir {
 pub(crate) fn command(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_keyward"));
     for (name, _) in std::env::vars() {
-        if name.starts_with("KEYWARD_") || name == "DATABASE_URL" || name == "RUST_LOG" {
+        let ours = ["KEYWARD_", "OTEL_"]
+            .iter()
+            .any(|ours| name.starts_with(ours));
+        if ours || name == "DATABASE_URL" || name == "RUST_LOG" {
             command.env_remove(name);
         }
     }

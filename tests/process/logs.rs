@@ -132,3 +132,17 @@ async fn a_request_is_part_of_the_trace_that_its_caller_names() {
     assert_ne!(line["span"]["trace_id"], TRACE);
     assert_eq!(line["span"]["parent_id"], Value::Null);
 }
+
+#[cfg(not(feature = "opentelemetry"))]
+#[tokio::test]
+async fn a_build_that_sends_no_spans_says_so_where_some_are_expected() {
+    const WARNING: &str = "this build sends no spans";
+    let home = home();
+    let keyward = start(home.path());
+    assert!(!keyward.log().contains(WARNING));
+    assert!(keyward.stop().success());
+    let keyward = Keyward::start_with(home.path(), |command| {
+        command.env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318");
+    });
+    assert!(keyward.log().contains(WARNING));
+}

@@ -13,6 +13,8 @@
 mod cli;
 mod cli_keys;
 mod cli_users;
+#[cfg(feature = "opentelemetry")]
+mod collector;
 mod crash;
 mod database_away;
 mod keyward;
@@ -20,4 +22,8 @@ mod lifecycle;
 mod logs;
 mod management;
 mod secrets;
+#[cfg(feature = "opentelemetry")]
+mod spans;
+#[cfg(feature = "opentelemetry")]
+mod spans_collector_away;
 mod startup;

@@ -76,7 +76,7 @@ async fn leave(keyward: &Keyward, access_token: &Value) {
 }
 
 /// Uses every operation that takes or gives a secret, and tells which there were.
-async fn use_everything(keyward: &Keyward) -> Vec<String> {
+pub(crate) async fn use_everything(keyward: &Keyward) -> Vec<String> {
     let signed_up = keyward.sign_up().await;
     let (_, logged_in) = keyward.log_in().await;
     let (_, refreshed) = keyward.refresh(&logged_in["refresh_token"]).await;
@@ -112,7 +112,7 @@ async fn use_everything(keyward: &Keyward) -> Vec<String> {
 }
 
 /// The master key and the database's password.
-fn kept_secrets(home: &Path) -> [String; 2] {
+pub(crate) fn kept_secrets(home: &Path) -> [String; 2] {
     let data = home.join(".keyward");
     let master = std::fs::read_to_string(data.join("master.key")).unwrap();
     let connection = std::fs::read(data.join("connection.json")).unwrap();
