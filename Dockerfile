@@ -3,8 +3,10 @@
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /keyward
 COPY . .
+# --build-arg FEATURES=opentelemetry for a build that can send spans: docs/observability.md.
+ARG FEATURES=
 # Without the download of PostgreSQL's programs, which is for development. No database is needed: see .cargo/config.toml.
-RUN cargo build --release --locked --no-default-features
+RUN cargo build --release --locked --no-default-features --features "$FEATURES"
 
 # The same Debian, for its C library.
 FROM debian:bookworm-slim
