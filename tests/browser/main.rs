@@ -12,11 +12,7 @@
 mod chromium;
 mod docs;
 mod example;
-#[expect(
-    dead_code,
-    clippy::expect_used,
-    reason = "the tests of the process use the rest of it"
-)]
+#[expect(dead_code, reason = "the tests of the process use the rest of it")]
 #[path = "../process/keyward.rs"]
 mod keyward;
 mod other_sites;

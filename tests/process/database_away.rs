@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 
-use crate::keyward::{EMAIL, Keyward, PASSWORD, home};
+use crate::keyward::{EMAIL, Keyward, PASSWORD, children, home};
 
 /// The processes of a PostgreSQL, held still until this is dropped.
 pub(crate) struct HeldStill(Vec<Pid>);
@@ -36,19 +36,6 @@ impl Drop for HeldStill {
             let _ = kill_process(*pid, Signal::CONT);
         }
     }
-}
-
-fn children(parent: Pid) -> Vec<Pid> {
-    let of = format!(" {} ", parent.as_raw_nonzero());
-    let processes = std::fs::read_dir("/proc").unwrap().flatten();
-    let pids = processes.filter_map(|entry| {
-        let pid = entry.file_name().to_str()?.parse().ok()?;
-        let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
-        // "pid (name) state parent …"
-        let after = &stat[stat.rfind(')')? + 3..];
-        after.starts_with(of.as_str()).then(|| Pid::from_raw(pid))?
-    });
-    pids.collect()
 }
 
 fn get(keyward: &Keyward, path: &str) -> RequestBuilder {

@@ -123,17 +123,6 @@ impl Keyward {
         panic!("it does not stop:\n{}", self.log());
     }
 
-    /// Ends it at once, with its PostgreSQL where asked to.
-    pub(crate) fn kill(mut self, with_postgres: bool) {
-        let postgres = self.postgres();
-        self.child.kill().unwrap();
-        if with_postgres {
-            // It may have gone on its own by now.
-            let _ = kill_process(postgres, Signal::KILL);
-        }
-        self.child.wait().unwrap();
-    }
-
     /// Its PostgreSQL.
     pub(crate) fn postgres(&self) -> Pid {
         self.postgres_if_there().unwrap()
@@ -153,22 +142,12 @@ impl Keyward {
         connection["database_url"].as_str().unwrap().to_owned()
     }
 
-    /// Sends a request; `None` when no answer came.
-    pub(crate) async fn try_post(&self, path: &str, body: &Value) -> Option<(u16, Value)> {
-        let answer = self
-            .http
-            .post(format!("{}{path}", self.url))
-            .json(body)
-            .send()
-            .await
-            .ok()?;
-        let status = answer.status().as_u16();
-        let body = answer.bytes().await.ok()?;
-        Some((status, serde_json::from_slice(&body).unwrap_or_default()))
-    }
-
     pub(crate) async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
-        self.try_post(path, body).await.expect("an answer")
+        let request = self.http.post(format!("{}{path}", self.url)).json(body);
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        let body = answer.bytes().await.unwrap();
+        (status, serde_json::from_slice(&body).unwrap_or_default())
     }
 
     /// Calls as somebody who is signed in, and is not refused.
@@ -258,4 +237,18 @@ pub(crate) fn refused(home: &Path, change: impl FnOnce(&mut Command)) -> String 
 pub(crate) fn is_gone(pid: Pid) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
     stat.map_or(true, |stat| stat.contains(") Z "))
+}
+
+/// The processes that a process has started.
+pub(crate) fn children(parent: Pid) -> Vec<Pid> {
+    let of = format!(" {} ", parent.as_raw_nonzero());
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = processes.filter_map(|entry| {
+        let pid = entry.file_name().to_str()?.parse().ok()?;
+        let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
+        // "pid (name) state parent …"
+        let after = &stat[stat.rfind(')')? + 3..];
+        after.starts_with(of.as_str()).then(|| Pid::from_raw(pid))?
+    });
+    pids.collect()
 }

@@ -1,10 +1,5 @@
 //! The binary as an operator meets it: started, signalled, killed, started again. Its PostgreSQL is its own.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "tests fail by panicking"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 #![expect(
     clippy::disallowed_methods,
     reason = "tests ask the database what no caller can"
@@ -15,7 +10,6 @@ mod cli_keys;
 mod cli_users;
 #[cfg(feature = "opentelemetry")]
 mod collector;
-mod crash;
 mod database_away;
 mod keyward;
 mod lifecycle;
