@@ -1,6 +1,9 @@
 //! `keyward serve`: starts what is needed in the right order, and stops it in the reverse one.
 
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use secrecy::SecretString;
@@ -11,6 +14,9 @@ use super::database::{seams, start_postgres};
 use crate::app::{App, Database};
 use crate::config::{Config, Profile, Source};
 use crate::{jobs, server, spans};
+
+/// How long a port that is taken is asked for.
+const PORT_PATIENCE: Duration = Duration::from_secs(1);
 
 pub(super) fn serve() -> anyhow::Result<()> {
     let config = configured()?;
@@ -56,8 +62,19 @@ impl Listeners {
     }
 }
 
+/// One that was killed while it started a program leaves the port to that program for a moment.
 fn listen(name: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).with_context(|| format!("{name}: cannot listen on {address}"))
+    let until = Instant::now() + PORT_PATIENCE;
+    loop {
+        match TcpListener::bind(address) {
+            Err(error) if error.kind() == ErrorKind::AddrInUse && Instant::now() < until => {
+                sleep(Duration::from_millis(20));
+            }
+            bound => {
+                return bound.with_context(|| format!("{name}: cannot listen on {address}"));
+            }
+        }
+    }
 }
 
 /// Serves until a signal, or until `database_died`.

@@ -1,6 +1,7 @@
 //! What it refuses to start with, and how it says so; and a second replica beside the first.
 
 use std::process::Command;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
 use sqlx::{Connection, PgConnection};
@@ -33,6 +34,22 @@ async fn a_taken_port_is_refused_before_anything_is_made() {
         "{said}"
     );
     assert!(!home.path().join(".keyward").exists());
+}
+
+/// Killed while it starts a program, it leaves the port to that program until that is there.
+#[tokio::test]
+async fn a_port_that_is_free_a_moment_later_is_waited_for() {
+    let home = home();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        drop(taken);
+    });
+    let keyward = Keyward::start_with(home.path(), |command| {
+        command.env("KEYWARD_LISTEN", &address);
+    });
+    keyward.sign_up().await;
 }
 
 #[tokio::test]
