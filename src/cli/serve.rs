@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use secrecy::SecretString;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -30,7 +30,7 @@ pub(super) fn serve() -> anyhow::Result<()> {
                 url,
                 data_dir: None,
             };
-            run(&config, &database, listeners, std::future::pending())
+            run(&config, &database, listeners)
         }
         Source::Embedded(embedded) => {
             let postgres = start_postgres(embedded)?;
@@ -39,7 +39,7 @@ pub(super) fn serve() -> anyhow::Result<()> {
                 url: &url,
                 data_dir: Some(postgres.data_dir()),
             };
-            let served = run(&config, &database, listeners, postgres.gave_up());
+            let served = run(&config, &database, listeners);
             postgres.stop().and(served)
         }
     }
@@ -77,13 +77,8 @@ fn listen(name: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
     }
 }
 
-/// Serves until a signal, or until `database_died`.
-fn run(
-    config: &Config,
-    database: &Database<'_>,
-    listeners: Listeners,
-    database_died: impl Future<Output = ()> + 'static,
-) -> anyhow::Result<()> {
+/// Serves until a signal.
+fn run(config: &Config, database: &Database<'_>, listeners: Listeners) -> anyhow::Result<()> {
     let seams = seams();
     let workers = std::thread::available_parallelism().map_or(2, usize::from);
     actix_web::rt::System::new().block_on(async {
@@ -102,11 +97,10 @@ fn run(
         jobs::start(&app.services);
         greet(config, database, address);
         let (handle, mut server) = (server.handle(), Box::pin(server));
-        let outcome = tokio::select! {
+        tokio::select! {
             ended = &mut server => return Ok(ended?),
-            () = signalled => Ok(()),
-            () = database_died => Err(anyhow!("PostgreSQL died and could not be brought back")),
-        };
+            () = signalled => {}
+        }
         tracing::info!(
             "stopping: the requests under way are finished first; once more stops at once"
         );
@@ -121,7 +115,7 @@ fn run(
         // Dropped, it cuts off what is left.
         drop((stopped, server));
         app.close().await;
-        outcome
+        Ok(())
     })
 }
 

@@ -1,7 +1,6 @@
 //! The thread that owns the server: starts it, watches it, starts it again, stops it.
 //! It must not end before the server has: the kernel stops the server when this thread is gone.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -9,27 +8,24 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
-use tokio::sync::watch;
 
 use super::server::{Launch, Server};
 
 const WATCH: Duration = Duration::from_millis(200);
-const MOST_RESTARTS: usize = 3;
 const WITHIN: Duration = Duration::from_mins(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(super) struct Guardian {
     thread: Option<JoinHandle<Result<()>>>,
     stop: Stop,
-    gave_up: watch::Receiver<bool>,
 }
 
 impl Guardian {
     /// Returns when the server accepts connections.
     pub(super) fn start(launch: Launch) -> Result<Self> {
         let stop = Stop::default();
-        let (resign, gave_up) = watch::channel(false);
         let (report, started) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("postgres-guardian".to_owned())
@@ -38,7 +34,7 @@ impl Guardian {
                 move || match launch.start(&|| stop.is_asked()) {
                     Ok(server) => {
                         let _ = report.send(Ok(()));
-                        watch_over(server, &launch, &stop, &resign)
+                        watch_over(server, &launch, &stop)
                     }
                     Err(error) => {
                         let _ = report.send(Err(error));
@@ -53,18 +49,7 @@ impl Guardian {
         started.map(|()| Self {
             thread: Some(thread),
             stop,
-            gave_up,
         })
-    }
-
-    pub(super) fn gave_up(&self) -> impl Future<Output = ()> + Send + use<> {
-        let mut gave_up = self.gave_up.clone();
-        async move {
-            if gave_up.wait_for(|it_did| *it_did).await.is_err() {
-                // It was stopped, so it never will.
-                std::future::pending::<()>().await;
-            }
-        }
     }
 
     pub(super) fn stop(&mut self) -> Result<()> {
@@ -99,12 +84,7 @@ impl Stop {
     }
 }
 
-fn watch_over(
-    mut server: Server,
-    launch: &Launch,
-    stop: &Stop,
-    resign: &watch::Sender<bool>,
-) -> Result<()> {
+fn watch_over(mut server: Server, launch: &Launch, stop: &Stop) -> Result<()> {
     let mut restarts = Restarts::default();
     loop {
         if stop.is_asked_within(WATCH) {
@@ -113,27 +93,18 @@ fn watch_over(
         let Some(status) = server.exited()? else {
             continue;
         };
-        tracing::error!(%status, "PostgreSQL ended by itself: {}", server.last_words());
+        tracing::error!(%status, "PostgreSQL ended by itself: {}", launch.reason(&server));
         match restart(launch, &mut restarts, stop) {
             Some(restarted) => server = restarted,
-            None if stop.is_asked() => return Ok(()),
-            None => break,
+            None => return Ok(()),
         }
     }
-    tracing::error!(
-        "PostgreSQL does not stay up ({MOST_RESTARTS} restarts within {} s): giving up, look at {}",
-        WITHIN.as_secs(),
-        launch.home.log().display()
-    );
-    resign.send_replace(true);
-    Ok(())
 }
 
+/// Tries until it runs, or is not wanted any more: what keeps it from running may pass, as a full disk does, and a service
+/// that ended would help nobody.
 fn restart(launch: &Launch, restarts: &mut Restarts, stop: &Stop) -> Option<Server> {
-    while let Some(pause) = restarts.next(Instant::now()) {
-        if stop.is_asked_within(pause) {
-            return None;
-        }
+    while !stop.is_asked_within(restarts.pause(Instant::now())) {
         match launch.start(&|| stop.is_asked()) {
             Ok(server) => {
                 tracing::warn!("PostgreSQL runs again");
@@ -149,16 +120,14 @@ fn restart(launch: &Launch, restarts: &mut Restarts, stop: &Stop) -> Option<Serv
 struct Restarts(Vec<Instant>);
 
 impl Restarts {
-    /// How long to wait before one more, if there may be one.
-    fn next(&mut self, now: Instant) -> Option<Duration> {
+    /// How long to wait before one more.
+    fn pause(&mut self, now: Instant) -> Duration {
         self.0.retain(|then| now.duration_since(*then) < WITHIN);
-        let pause =
-            FIRST_PAUSE.saturating_mul(4_u32.saturating_pow(u32::try_from(self.0.len()).ok()?));
-        if self.0.len() >= MOST_RESTARTS {
-            return None;
-        }
+        let times = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
         self.0.push(now);
-        Some(pause)
+        FIRST_PAUSE
+            .saturating_mul(4_u32.saturating_pow(times))
+            .min(LONGEST_PAUSE)
     }
 }
 
@@ -167,16 +136,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn three_restarts_a_minute_each_after_a_longer_pause() {
+    fn within_a_minute_each_restart_waits_longer_and_none_longer_than_five_seconds() {
         let mut restarts = Restarts::default();
         let start = Instant::now();
-        let mut after = |seconds| restarts.next(start + Duration::from_secs(seconds));
-        assert_eq!(after(0), Some(Duration::from_millis(100)));
-        assert_eq!(after(1), Some(Duration::from_millis(400)));
-        assert_eq!(after(30), Some(Duration::from_millis(1600)));
-        assert_eq!(after(59), None);
-        assert_eq!(after(60), Some(Duration::from_millis(1600)));
-        assert_eq!(after(60), None);
+        let mut after = |seconds| restarts.pause(start + Duration::from_secs(seconds));
+        let millis = Duration::from_millis;
+        let pauses = [0, 1, 2, 3, 4].map(&mut after);
+        assert_eq!(pauses, [100, 400, 1600, 5000, 5000].map(millis));
+        assert_eq!(after(62), millis(1600));
+        assert_eq!(after(200), millis(100));
     }
 
     #[test]

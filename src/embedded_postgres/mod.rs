@@ -18,7 +18,6 @@ mod socket;
 
 use std::fmt;
 use std::fs::{self, File};
-use std::future::Future;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
@@ -109,11 +108,6 @@ impl EmbeddedPostgres {
     /// Whether this start made the cluster.
     pub fn is_new(&self) -> bool {
         self.is_new
-    }
-
-    /// Completes when the server has died and could not be brought back; never after a stop.
-    pub fn gave_up(&self) -> impl Future<Output = ()> + Send + use<> {
-        self.guardian.gave_up()
     }
 
     /// Blocks until the server has ended.

@@ -9,6 +9,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use rustix::fs::statvfs;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::cluster::RECOVERY;
@@ -20,6 +21,8 @@ use super::{orphans, server_log, socket};
 /// Recovery after a crash replays what was written since the last checkpoint.
 const START_LIMIT: Duration = Duration::from_mins(1);
 const STILL_WAITING: Duration = Duration::from_secs(5);
+/// A file of the write-ahead log.
+const LEAST_ROOM: u64 = 16 * 1024 * 1024;
 const POLL: Duration = Duration::from_millis(15);
 /// Fast shutdown, immediate shutdown, the end.
 const STOPPING: [(Signal, &str, Duration); 3] = [
@@ -69,11 +72,56 @@ impl Launch {
             log,
             log_from,
         };
-        if let Err(error) = server.wait_until_ready(stopping) {
+        if let Err(error) = self.wait_until_ready(&mut server, stopping) {
             server.stop()?;
             return Err(error);
         }
         Ok(server)
+    }
+
+    /// Why the server has ended. What it would have said of a full disk may be lost to the full disk.
+    pub(super) fn reason(&self, server: &Server) -> String {
+        let said = server_log::last_words(&server.log, server.log_from);
+        let room = statvfs(&self.home.dir).map(|disk| disk.f_bavail * disk.f_frsize);
+        if room.is_ok_and(|room| room < LEAST_ROOM) {
+            format!("the disk of {} is full: {said}", self.home.dir.display())
+        } else {
+            said
+        }
+    }
+
+    fn wait_until_ready(&self, server: &mut Server, stopping: &dyn Fn() -> bool) -> Result<()> {
+        let began = Instant::now();
+        let mut next_line = STILL_WAITING;
+        loop {
+            if let Some(status) = server.exited()? {
+                bail!(
+                    "PostgreSQL did not start ({status}): {} (more in {})",
+                    self.reason(server),
+                    server.log.display()
+                );
+            }
+            let pid_file = fs::read_to_string(&server.pid_file).unwrap_or_default();
+            if is_ready(&pid_file, server.child.id()) {
+                return Ok(());
+            }
+            if stopping() {
+                bail!("PostgreSQL was stopped before it was ready");
+            }
+            if began.elapsed() > START_LIMIT {
+                bail!(
+                    "PostgreSQL was not ready within {} s ({}): look at {}",
+                    START_LIMIT.as_secs(),
+                    self.reason(server),
+                    server.log.display()
+                );
+            }
+            if began.elapsed() > next_line {
+                tracing::info!("waiting for PostgreSQL since {} s", next_line.as_secs());
+                next_line += STILL_WAITING;
+            }
+            sleep(POLL);
+        }
     }
 
     fn command(&self) -> Command {
@@ -103,44 +151,6 @@ impl Launch {
 impl Server {
     pub(super) fn exited(&mut self) -> Result<Option<ExitStatus>> {
         self.child.try_wait().context("cannot watch PostgreSQL")
-    }
-
-    pub(super) fn last_words(&self) -> String {
-        server_log::last_words(&self.log, self.log_from)
-    }
-
-    fn wait_until_ready(&mut self, stopping: &dyn Fn() -> bool) -> Result<()> {
-        let began = Instant::now();
-        let mut next_line = STILL_WAITING;
-        loop {
-            if let Some(status) = self.exited()? {
-                bail!(
-                    "PostgreSQL did not start ({status}): {} (more in {})",
-                    self.last_words(),
-                    self.log.display()
-                );
-            }
-            let pid_file = fs::read_to_string(&self.pid_file).unwrap_or_default();
-            if is_ready(&pid_file, self.child.id()) {
-                return Ok(());
-            }
-            if stopping() {
-                bail!("PostgreSQL was stopped before it was ready");
-            }
-            if began.elapsed() > START_LIMIT {
-                bail!(
-                    "PostgreSQL was not ready within {} s ({}): look at {}",
-                    START_LIMIT.as_secs(),
-                    self.last_words(),
-                    self.log.display()
-                );
-            }
-            if began.elapsed() > next_line {
-                tracing::info!("waiting for PostgreSQL since {} s", next_line.as_secs());
-                next_line += STILL_WAITING;
-            }
-            sleep(POLL);
-        }
     }
 
     pub(super) fn stop(&mut self) -> Result<()> {

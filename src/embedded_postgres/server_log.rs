@@ -30,7 +30,19 @@ pub(super) fn last_words(log: &Path, from: u64) -> String {
 }
 
 pub(super) fn telling(text: &str) -> String {
-    let marked: Vec<_> = text.lines().filter_map(from_mark).collect();
+    let mut told = true;
+    let marked = text.lines().filter_map(|line| {
+        let mark = from_mark(line);
+        if line.contains("HINT:") {
+            // With what it belongs to, or not at all.
+            return mark.filter(|_| told);
+        }
+        if mark.is_some() || line.contains("LOG:") {
+            told = mark.is_some();
+        }
+        mark
+    });
+    let marked: Vec<_> = marked.collect();
     let last_three = marked
         .get(marked.len().saturating_sub(3)..)
         .unwrap_or_default();
@@ -87,6 +99,18 @@ mod tests {
         );
         let log = "[1] FATAL:  out of memory\n[1] STATEMENT:  select 'FATAL:'\n";
         assert_eq!(telling(log), "FATAL:  out of memory");
+    }
+
+    #[test]
+    fn a_hint_is_told_with_what_it_belongs_to() {
+        let log = "[1] LOG:  database system was interrupted while in recovery\n\
+            [1] HINT:  This probably means that some data is corrupted.\n\
+            [1] FATAL:  could not write to file: No space left on device\n\
+            [1] DETAIL:  Some.\n[1] HINT:  Free some.\n[1] LOG:  shut down\n[1] HINT:  None.\n";
+        assert_eq!(
+            telling(log),
+            "FATAL:  could not write to file: No space left on device; HINT:  Free some."
+        );
     }
 
     #[test]

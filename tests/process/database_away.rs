@@ -38,11 +38,11 @@ impl Drop for HeldStill {
     }
 }
 
-fn get(keyward: &Keyward, path: &str) -> RequestBuilder {
+pub(super) fn get(keyward: &Keyward, path: &str) -> RequestBuilder {
     client().get(format!("{}{path}", keyward.url))
 }
 
-fn post(keyward: &Keyward, path: &str, body: &Value) -> RequestBuilder {
+pub(super) fn post(keyward: &Keyward, path: &str, body: &Value) -> RequestBuilder {
     client().post(format!("{}{path}", keyward.url)).json(body)
 }
 
@@ -50,12 +50,12 @@ fn client() -> Client {
     Client::builder().no_proxy().build().unwrap()
 }
 
-async fn status(request: RequestBuilder) -> u16 {
+pub(super) async fn status(request: RequestBuilder) -> u16 {
     request.send().await.unwrap().status().as_u16()
 }
 
 /// Refused with the code, when to come back, and nothing else, within three seconds.
-async fn is_unavailable(request: RequestBuilder) {
+pub(super) async fn is_unavailable(request: RequestBuilder) {
     let asked = Instant::now();
     let answer = request.send().await.unwrap();
     assert_eq!(answer.status().as_u16(), 503, "{}", answer.url());
@@ -70,12 +70,12 @@ async fn is_unavailable(request: RequestBuilder) {
     assert_eq!(body.as_object().unwrap().len(), 6, "{body}");
 }
 
-fn log_in(keyward: &Keyward, email: &str) -> RequestBuilder {
+pub(super) fn log_in(keyward: &Keyward, email: &str) -> RequestBuilder {
     let body = json!({ "email": email, "password": PASSWORD });
     post(keyward, "/v1/auth/login", &body)
 }
 
-fn sign_up(keyward: &Keyward, email: &str) -> RequestBuilder {
+pub(super) fn sign_up(keyward: &Keyward, email: &str) -> RequestBuilder {
     let body = json!({ "email": email, "password": PASSWORD });
     post(keyward, "/v1/auth/signup", &body)
 }

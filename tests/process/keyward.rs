@@ -23,7 +23,12 @@ pub(crate) fn home() -> TempDir {
 
 /// The command, with nothing of this process's environment that could reach it.
 pub(crate) fn command(home: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_keyward"));
+    command_by(env!("CARGO_BIN_EXE_keyward"), home)
+}
+
+/// The same for a program that becomes it.
+pub(crate) fn command_by(program: &str, home: &Path) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars() {
         let ours = ["KEYWARD_", "OTEL_"]
             .iter()
@@ -101,9 +106,12 @@ impl Keyward {
         read_log(&self.home)
     }
 
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, signal).unwrap();
+        kill_process(self.pid(), signal).unwrap();
     }
 
     /// Asks it to stop, and waits until it has.

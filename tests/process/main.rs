@@ -11,6 +11,7 @@ mod cli_users;
 #[cfg(feature = "opentelemetry")]
 mod collector;
 mod database_away;
+mod disk_full;
 mod keyward;
 mod lifecycle;
 mod logs;
