@@ -79,3 +79,4 @@ mod throttle_devices;
 mod two_factor;
 mod two_factor_at_rest;
 mod two_factor_changes;
+mod upgrade;
