@@ -163,7 +163,7 @@ async fn master_keys(
             let may_make = Keys::is_ring_empty(db).await.map_err(fault)?;
             master_key_file::read_or_make(dir, may_make, &*seams.entropy)
         }
-        (Master::InDataDir, None) => anyhow::bail!("a database of its own needs a master key"),
+        (Master::InDataDir | Master::Unread, _) => anyhow::bail!("the key ring needs a master key"),
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 
 use super::output::print;
-use super::read;
+use super::read_without_master_key;
 
 /// For the connection, and for the answer: the service waits for its database 2.5 s.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 const LINE: usize = 64;
 
 pub(super) fn ask() -> anyhow::Result<()> {
-    let http = read()?.http;
+    let http = read_without_master_key()?.http;
     let address = reachable(http.management_listen.unwrap_or(http.listen));
     let line = answer(address).with_context(|| format!("nobody answers on {address}"))?;
     ensure!(

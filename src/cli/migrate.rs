@@ -5,7 +5,7 @@ use clap::Args;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use super::configured;
+use super::configured_without_master_key;
 use super::database::{on_started, settings};
 use super::output::{Output, print};
 use crate::app::{self, PendingMigration};
@@ -22,7 +22,7 @@ pub(super) struct Migrate {
 }
 
 pub(super) fn run(command: &Migrate) -> anyhow::Result<()> {
-    let config = configured()?;
+    let config = configured_without_master_key()?;
     if command.plan {
         return show(&plan(&config)?, command.output);
     }

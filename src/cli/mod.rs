@@ -16,7 +16,7 @@ use anyhow::anyhow;
 use clap::{Parser, Subcommand};
 
 use crate::app::CONTRACT;
-use crate::config::Config;
+use crate::config::{Config, Problems};
 use crate::crypto::install_provider;
 use crate::services::chain;
 use crate::telemetry;
@@ -76,13 +76,30 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// The configuration of a command that uses the key ring.
 fn configured() -> anyhow::Result<Config> {
-    let config = read()?;
+    read().and_then(ready)
+}
+
+/// The same of one that does not.
+fn configured_without_master_key() -> anyhow::Result<Config> {
+    read_without_master_key().and_then(ready)
+}
+
+fn ready(config: Config) -> anyhow::Result<Config> {
     telemetry::start(&config.log)?;
     install_provider();
     Ok(config)
 }
 
 fn read() -> anyhow::Result<Config> {
-    Config::from_env().map_err(|problems| anyhow!("not configured\n{problems}"))
+    Config::from_env().map_err(|problems| not_configured(&problems))
+}
+
+fn read_without_master_key() -> anyhow::Result<Config> {
+    Config::from_env_without_master_key().map_err(|problems| not_configured(&problems))
+}
+
+fn not_configured(problems: &Problems) -> anyhow::Error {
+    anyhow!("not configured\n{problems}")
 }

@@ -56,6 +56,8 @@ pub enum Master {
     Given(Vec<MasterKey>),
     /// Made together with a new embedded cluster and kept as `master.key` in its data directory.
     InDataDir,
+    /// Not looked for.
+    Unread,
 }
 
 /// How access tokens are signed.
@@ -80,6 +82,14 @@ impl SigningAlgorithm {
 impl Keys {
     pub(super) fn read(env: &mut Env, profile: Profile) -> Option<Self> {
         let master = Master::read(env, profile);
+        Self::read_beside(env, master)
+    }
+
+    pub(super) fn read_without_master(env: &mut Env, _: Profile) -> Option<Self> {
+        Self::read_beside(env, Some(Master::Unread))
+    }
+
+    fn read_beside(env: &mut Env, master: Option<Master>) -> Option<Self> {
         let algorithms = [SigningAlgorithm::Es256, SigningAlgorithm::EdDsa]
             .map(|algorithm| (algorithm.as_str(), algorithm));
         let signing_algorithm = env.parsed(&SIGNING_ALGORITHM, parse::choice(algorithms));

@@ -40,6 +40,9 @@ pub use two_factor::TwoFactor;
 use env::Env;
 use names::PROFILE;
 
+/// How the section of the keys is read: with the master key, or without.
+type ReadKeys = fn(&mut Env, Profile) -> Option<Keys>;
+
 /// The whole configuration. Its `Debug` shows no secret.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -73,30 +76,42 @@ impl Config {
     /// Reads the process environment and, where there is one, `.env` in the working directory. A
     /// name that is in the environment, even with an empty value, is not taken from the file.
     pub fn from_env() -> Result<Self, Problems> {
-        Self::assemble(Env::of_process())
+        Self::assemble(Env::of_process(), Keys::read)
+    }
+
+    /// The same for what uses no master key: whoever does it need not have one.
+    pub fn from_env_without_master_key() -> Result<Self, Problems> {
+        Self::assemble(Env::of_process(), Keys::read_without_master)
     }
 
     /// Reads `vars` and nothing else but the file that `KEYWARD_MASTER_KEY_FILE` names. An empty
     /// value counts as unset; names that are not Keyward's are ignored.
     pub fn read(vars: impl IntoIterator<Item = (String, String)>) -> Result<Self, Problems> {
-        Self::assemble(Env::of(vars))
+        Self::assemble(Env::of(vars), Keys::read)
     }
 
-    fn assemble(mut env: Env) -> Result<Self, Problems> {
+    /// The same for what uses no master key.
+    pub fn read_without_master_key(
+        vars: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Problems> {
+        Self::assemble(Env::of(vars), Keys::read_without_master)
+    }
+
+    fn assemble(mut env: Env, keys: ReadKeys) -> Result<Self, Problems> {
         env.refuse_unknown_names();
-        let config = Self::sections(&mut env);
+        let config = Self::sections(&mut env, keys);
         env.finish(config)
     }
 
     /// Reads every section before the first `?`, so that one broken section does not hide the
     /// problems of the next.
-    fn sections(env: &mut Env) -> Option<Self> {
+    fn sections(env: &mut Env, keys: ReadKeys) -> Option<Self> {
         let listeners = Listeners::read(env);
         let profile = Profile::read(env, listeners);
         let http = Http::read(env, profile, listeners);
         let browser = Browser::read(env, profile);
         let database = Database::read(env, profile);
-        let keys = Keys::read(env, profile);
+        let keys = keys(env, profile);
         let tokens = Tokens::read(env, http.as_ref().map(|http| http.public_url.as_str()));
         let passwords = Passwords::read(env);
         let throttle = Throttle::read(env, profile);

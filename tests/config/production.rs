@@ -124,7 +124,7 @@ fn a_key_file_is_read() {
     let expected: Vec<u8> = (0..32).collect();
     match config.keys.master {
         Master::Given(keys) => assert_eq!(keys[0].expose().as_slice(), expected),
-        Master::InDataDir => panic!("not read"),
+        Master::InDataDir | Master::Unread => panic!("not read"),
     }
 }
 

@@ -205,6 +205,36 @@ async fn health_is_asked_where_the_service_listens() {
 }
 
 #[test]
+fn what_uses_no_master_key_asks_for_none() {
+    let (home, elsewhere) = (home(), home());
+    let keyward = Keyward::start(home.path());
+    let address = keyward.url.trim_start_matches("http://");
+    for set in [None, Some("/nowhere/master.key")] {
+        let run = |args: &[&str]| {
+            run_with(elsewhere.path(), args, "", |command| {
+                command
+                    .env("DATABASE_URL", keyward.database_url())
+                    .env("KEYWARD_PROFILE", "production")
+                    .env("KEYWARD_LISTEN", address);
+                command.envs(set.map(|file| ("KEYWARD_MASTER_KEY_FILE", file)));
+            })
+        };
+        for args in [
+            ["migrate", "--plan"].as_slice(),
+            &["migrate"],
+            &["healthcheck"],
+            &["openapi"],
+        ] {
+            run(args).fine();
+        }
+        for args in [["config", "check"], ["keys", "list"]] {
+            run(&args).refused("KEYWARD_MASTER_KEY");
+        }
+    }
+    assert!(keyward.stop().success());
+}
+
+#[test]
 fn a_service_that_is_not_ready_is_not_healthy() {
     let home = home();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
