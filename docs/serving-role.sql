@@ -28,8 +28,9 @@ grant select on _sqlx_migrations to keyward_serving;
 grant select, insert, update, delete on keys, users, sessions, throttles, totp_factors, login_challenges to keyward_serving;
 grant select, insert, delete on password_history, backup_codes to keyward_serving;
 -- Append-only. Old ones are deleted by the function, which takes nobody's word for how old they are; how long they are
--- kept is the owner's to say, in `event_retention`.
+-- kept is the owner's to say, in `event_retention`, and a start warns where that is not said.
 grant select, insert on security_events to keyward_serving;
+grant select on event_retention to keyward_serving;
 grant execute on function purge_security_events to keyward_serving;
 
 -- Tables of the next release, until this has been run again.

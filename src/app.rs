@@ -139,7 +139,11 @@ async fn prepare(db: &Db, config: &Config) -> anyhow::Result<()> {
     if config.database.migrate_on_start {
         return bring_up_to_date(db, config).await;
     }
-    ensure_migrated(db).await
+    ensure_migrated(db).await?;
+    if let Err(error) = SecurityEvents::warn_if_kept_for_ever(db).await {
+        tracing::warn!(%error, "whether security events are ever deleted could not be asked");
+    }
+    Ok(())
 }
 
 async fn ensure_migrated(db: &Db) -> anyhow::Result<()> {

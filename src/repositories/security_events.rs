@@ -114,6 +114,14 @@ impl SecurityEvents<'_> {
         Ok(purged.unsigned_abs())
     }
 
+    /// Whether the database has a retention of its own.
+    pub async fn are_limited(self) -> Result<bool, DbError> {
+        let (connection, bound) = self.0.statement("security_events.are_limited")?;
+        let statement =
+            sqlx::query_scalar!(r#"select exists (select from event_retention) as "limited!""#);
+        bound.run(statement.fetch_one(connection)).await
+    }
+
     /// Sets the database's own retention. Only the owner may.
     pub async fn retain(self, retention: TimeDelta) -> Result<(), DbError> {
         let (connection, bound) = self.0.statement("security_events.retain")?;

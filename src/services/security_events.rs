@@ -38,6 +38,17 @@ impl SecurityEvents {
         Ok(db.conn().await?.security_events().retain(retention).await?)
     }
 
+    /// Says so where the owner has not told the database how long they are kept: then nothing is ever deleted.
+    pub async fn warn_if_kept_for_ever(db: &Db) -> Result<()> {
+        if !db.conn().await?.security_events().are_limited().await? {
+            tracing::warn!(
+                "security events are kept for ever, because the database was not told for how long: run `keyward migrate` \
+                 as its owner"
+            );
+        }
+        Ok(())
+    }
+
     /// Deletes what is older than the retention, ours and the database's, in small batches; how many.
     pub async fn purge(&self) -> Result<u64> {
         let before = self.seams.clock.now() - self.retention;

@@ -186,6 +186,35 @@ async fn the_owner_migrates_and_another_process_serves() {
         .await;
 }
 
+#[tokio::test]
+async fn events_that_would_be_kept_for_ever_are_warned_of() {
+    let home = home();
+    let warnings = |keyward: Keyward| {
+        let log = keyward.log();
+        assert!(keyward.stop().success());
+        log.matches("security events are kept for ever").count()
+    };
+    let serve = || {
+        Keyward::start_with(home.path(), |command| {
+            command.env("KEYWARD_MIGRATE_ON_START", "false");
+        })
+    };
+    let keyward = Keyward::start(home.path());
+    let mut database = PgConnection::connect(&keyward.database_url())
+        .await
+        .unwrap();
+    sqlx::raw_sql("delete from event_retention")
+        .execute(&mut database)
+        .await
+        .unwrap();
+    database.close().await.unwrap();
+    assert_eq!(warnings(keyward), 0);
+    assert_eq!(warnings(serve()), 1);
+    let migrated = command(home.path()).arg("migrate").status().unwrap();
+    assert!(migrated.success());
+    assert_eq!(warnings(serve()), 1, "the log goes on: there is no new one");
+}
+
 #[test]
 fn an_embedded_database_can_be_migrated_and_is_left_stopped() {
     let home = home();
