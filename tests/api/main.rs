@@ -41,6 +41,8 @@ mod keys_revoked;
 mod keys_rotated;
 mod keys_under_load;
 mod keys_upkeep;
+#[path = "../leaks/mod.rs"]
+mod leaks;
 mod lock_order;
 mod login;
 mod login_hashing;

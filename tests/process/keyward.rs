@@ -1,9 +1,13 @@
-//! One Keyward process and the directory it lives in.
+//! One Keyward process and the directory it lives in. In the end its log is searched for secrets.
+
+#[path = "../leaks/mod.rs"]
+mod leaks;
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use reqwest::Client;
@@ -62,6 +66,8 @@ pub(crate) struct Keyward {
     pub(crate) url: String,
     home: PathBuf,
     http: Client,
+    /// What was sent and what came back.
+    secrets: Mutex<Vec<String>>,
 }
 
 impl Keyward {
@@ -99,6 +105,7 @@ impl Keyward {
             url,
             home: home.to_owned(),
             http,
+            secrets: Mutex::default(),
         }
     }
 
@@ -154,8 +161,10 @@ impl Keyward {
         let request = self.http.post(format!("{}{path}", self.url)).json(body);
         let answer = request.send().await.unwrap();
         let status = answer.status().as_u16();
-        let body = answer.bytes().await.unwrap();
-        (status, serde_json::from_slice(&body).unwrap_or_default())
+        let answer = answer.bytes().await.unwrap();
+        let answer = serde_json::from_slice(&answer).unwrap_or_default();
+        self.learn(&[body, &answer]);
+        (status, answer)
     }
 
     /// Calls as somebody who is signed in, and is not refused.
@@ -164,9 +173,27 @@ impl Keyward {
         let token = access_token.as_str().unwrap();
         let answer = request.bearer_auth(token).send().await.unwrap();
         assert!(answer.status().is_success(), "{path}: {}", answer.status());
-        answer.bytes().await.map_or(Value::Null, |body| {
+        let answer = answer.bytes().await.map_or(Value::Null, |body| {
             serde_json::from_slice(&body).unwrap_or_default()
-        })
+        });
+        self.learn(&[body, &answer]);
+        answer
+    }
+
+    fn learn(&self, bodies: &[&Value]) {
+        let secrets = bodies.iter().flat_map(|body| leaks::secrets_in(body));
+        let mut known = self.secrets.lock().unwrap();
+        let secrets = secrets.map(|(_, secret)| secret);
+        // Shorter ones are in a log by chance.
+        known.extend(secrets.filter(|secret| secret.len() >= 8));
+    }
+
+    /// Nothing of them is in the log, nor what looks like one.
+    fn assert_clean(&self) {
+        let (log, secrets) = (self.log(), self.secrets.lock().unwrap());
+        assert_eq!(leaks::shape_in(&log), None, "in {}", self.home.display());
+        let logged = secrets.iter().any(|secret| log.contains(secret));
+        assert!(!logged, "a secret is in the log: {}", self.home.display());
     }
 
     pub(crate) async fn sign_up(&self) -> Value {
@@ -218,6 +245,9 @@ impl Drop for Keyward {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if !std::thread::panicking() {
+            self.assert_clean();
+        }
     }
 }
 

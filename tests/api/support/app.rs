@@ -20,7 +20,7 @@ use sqlx::PgPool;
 use super::clock::TestClock;
 use super::contract::{self, Seen};
 use super::database::TestDatabase;
-use super::{Answer, PAGE, PASSWORD, Person};
+use super::{Answer, PAGE, PASSWORD, Person, log};
 
 /// 32 different bytes.
 pub(crate) const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -124,6 +124,7 @@ impl TestApp {
         clock: Arc<dyn Clock>,
     ) -> anyhow::Result<App> {
         install_provider();
+        log::start();
         let seams = Seams {
             clock,
             entropy: Arc::new(OsEntropy),
@@ -165,9 +166,11 @@ impl TestApp {
                 .body()
                 .and_then(|body| body.as_bytes())
                 .map(<[u8]>::to_vec);
+            log::learn_request(request.url(), sent.as_deref());
             let answer = http.execute(request).await.unwrap();
             let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
             let body = answer.bytes().await.unwrap().to_vec();
+            log::learn_answer(&headers, &body);
             let (request_body, body) = (sent.as_deref(), body);
             contract::check(&Seen {
                 method: &method,
@@ -297,6 +300,9 @@ impl Drop for TestApp {
     fn drop(&mut self) {
         // The command is given at once; only its answer would have to be awaited.
         drop(self.handle.stop(false));
+        if !std::thread::panicking() {
+            log::assert_clean();
+        }
     }
 }
 

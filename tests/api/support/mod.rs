@@ -8,6 +8,7 @@ pub(crate) mod clock;
 pub(crate) mod contract;
 pub(crate) mod database;
 pub(crate) mod every_operation;
+mod log;
 pub(crate) mod metrics;
 pub(crate) mod network;
 pub(crate) mod people;
