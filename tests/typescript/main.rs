@@ -51,4 +51,12 @@ fn a_client_made_from_the_contract_compiles_and_does_the_main_job() {
         command.env("KEYWARD_ACCESS_TOKEN_TTL", format!("{ACCESS_TOKEN_LIFE}s"));
     });
     npm(&["run", "main-job", "--", &keyward.url, ACCESS_TOKEN_LIFE]);
+    npm(&["run", "hello", "--", &keyward.url]);
+}
+
+#[test]
+fn the_program_of_the_readme_is_the_one_that_is_run() {
+    let program = include_str!("src/hello.ts");
+    let readme = include_str!("../../README.md");
+    assert!(readme.contains(&format!("```ts\n{program}```")));
 }
