@@ -1,6 +1,6 @@
 //! AUD-01: types that hold a secret do not print it, whoever formats them; those that cannot be
 //! formatted need no test. That the configuration does not is in
-//! `tests/config.rs`; that nothing of it reaches the log, in `tests/process/secrets.rs`.
+//! `tests/config.rs`; that nothing of it reaches the log, in `tests/process/secrets.rs` and `tests/api/support/log.rs`.
 
 use std::fmt::Debug;
 
