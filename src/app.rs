@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use secrecy::ExposeSecret;
@@ -33,6 +32,8 @@ pub struct App {
     /// What the HTTP layer needs to know.
     pub surroundings: Surroundings,
     db: Db,
+    /// For all threads that serve together.
+    connections: usize,
 }
 
 /// The database, once it is known where it is.
@@ -51,9 +52,9 @@ impl App {
         seams: Seams,
     ) -> anyhow::Result<Self> {
         let metrics = Metrics::new()?;
-        let db = Db::new(database.url.expose_secret(), config.database.pool)?;
-        let db = db.measured(metrics.clone());
+        let db = Db::new(database.url.expose_secret())?.measured(metrics.clone());
         prepare(&db, config).await?;
+        db.watch();
         let rules = key_rules(config, database, &db, &seams).await?;
         let keys = Keys::open(db.clone(), rules, seams.clone()).await;
         Self::assemble(config, db, metrics, keys, seams)
@@ -66,7 +67,7 @@ impl App {
         seams: Seams,
     ) -> anyhow::Result<Self> {
         let metrics = Metrics::new()?;
-        let db = Db::new(database.url.expose_secret(), 2)?.measured(metrics.clone());
+        let db = Db::new(database.url.expose_secret())?.measured(metrics.clone());
         ensure_migrated(&db).await?;
         let rules = key_rules(config, database, &db, &seams).await?;
         let keys = Keys::attach(db.clone(), rules, seams.clone()).await;
@@ -99,29 +100,38 @@ impl App {
             metrics,
             surroundings,
             db,
+            connections: config.database.pool,
         })
     }
 
-    /// Gives every database connection back; one that hangs is left behind.
-    pub async fn close(&self) {
-        let _ = tokio::time::timeout(Duration::from_secs(5), self.db.close()).await;
+    /// Gives one of so many serving threads, the one that this is called on, its part of the database connections.
+    pub fn lend_connections_here(&self, threads: usize) {
+        let most = self.connections.div_ceil(threads);
+        if let Err(error) = self.db.lend_here(most) {
+            tracing::error!(%error, "a thread serves with fewer connections than it should");
+        }
+    }
+
+    /// Gives every database connection back.
+    pub fn close(&self) {
+        self.db.close();
     }
 }
 
 /// Brings the schema up to date, and does nothing else: what a database's owner does before somebody with fewer rights
 /// serves.
 pub async fn migrate(config: &Config, url: &secrecy::SecretString) -> anyhow::Result<()> {
-    let db = Db::new(url.expose_secret(), 1)?;
+    let db = Db::new(url.expose_secret())?;
     bring_up_to_date(&db, config).await?;
-    db.close().await;
+    db.close();
     Ok(())
 }
 
 /// What `migrate` would apply, in order.
 pub async fn plan(url: &secrecy::SecretString) -> anyhow::Result<Vec<PendingMigration>> {
-    let db = Db::new(url.expose_secret(), 1)?;
+    let db = Db::new(url.expose_secret())?;
     let pending = db.conn().await?.health().pending().await;
-    db.close().await;
+    db.close();
     pending.context("DATABASE_URL: the database cannot be asked")
 }
 

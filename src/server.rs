@@ -23,7 +23,11 @@ const DRAIN: u64 = 20;
 
 /// A server for clients. It runs when awaited, and ends through its handle.
 pub fn run(app: &App, listener: TcpListener, workers: usize) -> std::io::Result<Server> {
-    serve(app, listener, workers, http::configure)
+    let lender = app.clone();
+    serve(app, listener, workers, move |routes| {
+        lender.lend_connections_here(workers);
+        http::configure(routes);
+    })
 }
 
 /// A server for whoever operates this one.
@@ -31,11 +35,12 @@ pub fn run_management(app: &App, listener: TcpListener) -> std::io::Result<Serve
     serve(app, listener, 1, http::configure_management)
 }
 
+/// Each thread that serves calls `begin` once, before its first request.
 fn serve(
     app: &App,
     listener: TcpListener,
     workers: usize,
-    routes: fn(&mut ServiceConfig),
+    begin: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
 ) -> std::io::Result<Server> {
     let services = Data::new(app.services.clone());
     let seams = Data::new(app.seams.clone());
@@ -47,7 +52,7 @@ fn serve(
             .app_data(seams.clone())
             .app_data(metrics.clone())
             .app_data(surroundings.clone())
-            .configure(routes)
+            .configure(begin.clone())
             .wrap(from_fn(http::edge))
             .wrap(TracingLogger::<http::RequestSpan>::new())
     });

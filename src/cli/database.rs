@@ -27,7 +27,7 @@ pub(super) fn on_services<T>(
         actix_web::rt::System::new().block_on(async {
             let app = App::attach(&config, &database, seams()).await?;
             let outcome = command(&app.services).await;
-            app.close().await;
+            app.close();
             outcome
         })
     })

@@ -114,7 +114,7 @@ fn run(config: &Config, database: &Database<'_>, listeners: Listeners) -> anyhow
         }
         // Dropped, it cuts off what is left.
         drop((stopped, server));
-        app.close().await;
+        app.close();
         Ok(())
     })
 }

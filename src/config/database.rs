@@ -19,7 +19,7 @@ pub(super) const URL: Name = Name::secret(
 pub(super) const POOL: Name = Name::plain(
     "KEYWARD_DATABASE_POOL",
     "",
-    "Connections at most, 1 to 1000 (90 without DATABASE_URL); unset: 4 per core, at least 8, at most 50",
+    "Connections at most for requests, 1 to 1000 (90 without DATABASE_URL), and up to 8 more for all else; unset: 8 per core, at most 48",
 );
 pub(super) const MIGRATE_ON_START: Name = Name::plain(
     "KEYWARD_MIGRATE_ON_START",
@@ -48,7 +48,7 @@ pub struct Database {
     /// Which server.
     pub source: Source,
     /// How many connections at most, 1 to 1000; 90 to an embedded server.
-    pub pool: u32,
+    pub pool: usize,
     /// Whether `serve` migrates the schema, rather than only checking it.
     pub migrate_on_start: bool,
 }
@@ -125,12 +125,12 @@ pub(super) fn data_dir(env: &Env) -> PathBuf {
 }
 
 /// An embedded server has 100 connections, and some of them are its owner's.
-fn most(env: &Env) -> u32 {
+fn most(env: &Env) -> usize {
     if env.has(&URL) { 1000 } else { 90 }
 }
 
-fn pool_for_this_machine() -> u32 {
-    u32::try_from(parse::cores().saturating_mul(4)).map_or(50, |pool| pool.clamp(8, 50))
+fn pool_for_this_machine() -> usize {
+    parse::cores().saturating_mul(8).clamp(8, 48)
 }
 
 fn external(text: &str, profile: Profile) -> Result<SecretString, String> {

@@ -1,29 +1,48 @@
 //! One connection, lent for one use case, and the deadline that every statement on it keeps.
 
-use std::future::{Future, poll_fn};
+use std::cell::Cell;
+use std::future::Future;
 use std::ops::{Deref, DerefMut};
-use std::pin::pin;
 use std::time::Duration;
 
-use sqlx::pool::PoolConnection;
+use sqlx::PgConnection;
 use sqlx::postgres::PgQueryResult;
-use sqlx::{PgConnection, PgPool, Postgres};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::pool::{Lent, Pools};
 use super::retirement::Retirement;
 use super::{
-    BackupCodes, DbError, Health, Keys, LoginChallenges, PasswordHistory, SecurityEvents, Sessions,
-    Throttles, TotpFactors, Users,
+    BackupCodes, DEADLINE, DbError, Health, Keys, LoginChallenges, PasswordHistory, SecurityEvents,
+    Sessions, Throttles, TotpFactors, Users,
 };
 use crate::spans;
+
+tokio::task_local! {
+    /// What is left of the time that the task may spend on the database.
+    static LEFT: Cell<Duration>;
+}
+
+/// Does something that may spend only so much time on the database in all, however often it asks. Without this, each use
+/// of a connection may.
+pub async fn in_one_deadline<T>(doing: impl Future<Output = T>) -> T {
+    LEFT.scope(Cell::new(DEADLINE), doing).await
+}
+
+fn left() -> Duration {
+    LEFT.try_with(Cell::get).unwrap_or(DEADLINE)
+}
+
+fn spent(time: Duration) {
+    let _ = LEFT.try_with(|left| left.set(left.get().saturating_sub(time)));
+}
 
 /// A connection and its repositories.
 pub struct Conn {
     /// `None` only while it is being dropped.
-    lent: Option<PoolConnection<Postgres>>,
-    home: Handle,
+    lent: Option<Lent>,
     retirement: Retirement,
+    asked: Instant,
     deadline: Instant,
     /// A statement was sent and its answer has not been read to the end.
     busy: bool,
@@ -32,27 +51,18 @@ pub struct Conn {
 }
 
 impl Conn {
-    pub(super) async fn acquire(
-        pool: &PgPool,
-        home: &Handle,
-        retirement: &Retirement,
-        wait: Duration,
-    ) -> Result<Self, DbError> {
-        let deadline = Instant::now() + wait;
-        let mut acquiring = pin!(pool.acquire());
-        let at_home = poll_fn(|context| {
-            let _home = home.enter();
-            acquiring.as_mut().poll(context)
-        });
+    pub(super) async fn lent(pools: &Pools, retirement: &Retirement) -> Result<Self, DbError> {
+        let asked = Instant::now();
+        let deadline = asked + left();
         let lent = spans::part("connection", async {
-            let lent = timeout_at(deadline, at_home).await;
-            Ok::<_, DbError>(lent.map_err(|_| DbError::late())??)
+            let lent = timeout_at(deadline, pools.lend()).await;
+            lent.map_err(|_| DbError::late()).flatten()
         })
-        .await?;
+        .await;
         Ok(Self {
-            lent: Some(lent),
-            home: home.clone(),
+            lent: Some(lent.inspect_err(|_| spent(asked.elapsed()))?),
             retirement: retirement.clone(),
+            asked,
             deadline,
             busy: false,
             open: false,
@@ -153,28 +163,30 @@ impl Conn {
 impl Drop for Conn {
     /// A connection cut off in the middle of a statement is closed: nothing of it can reach a later use case.
     fn drop(&mut self) {
-        let Some(mut lent) = self.lent.take() else {
+        let Some(lent) = self.lent.take() else {
             return;
         };
+        spent(self.asked.elapsed());
         if self.busy {
-            lent.close_on_drop();
-        } else {
-            self.home.spawn(give_back(lent, self.open));
+            drop(Lent::take(lent));
+        } else if self.open {
+            roll_back(lent);
         }
     }
 }
 
-/// The pool asks a connection that comes back whether it still lives, and would wait for the answer for ever.
-async fn give_back(mut lent: PoolConnection<Postgres>, open: bool) {
-    if open {
+/// Gives a connection back without what its transaction has done; where that cannot be, it is closed.
+fn roll_back(mut lent: Lent) {
+    let Ok(here) = Handle::try_current() else {
+        drop(Lent::take(lent));
+        return;
+    };
+    here.spawn(async move {
         let rollback = sqlx::raw_sql("rollback").execute(&mut *lent);
-        if !matches!(timeout(super::DEADLINE, rollback).await, Ok(Ok(_))) {
-            lent.close_on_drop();
-            return;
+        if !matches!(timeout(DEADLINE, rollback).await, Ok(Ok(_))) {
+            drop(Lent::take(lent));
         }
-    }
-    // Cut off, it is dropped, and its place in the pool is free again.
-    let _ = timeout(super::DEADLINE, lent.return_to_pool()).await;
+    });
 }
 
 /// Runs one statement within the use case's deadline.
@@ -195,7 +207,7 @@ impl Bound<'_> {
             let answer = timeout_at(self.deadline, statement)
                 .await
                 .map_err(|_| DbError::late())?;
-            // One that cannot write is not given back.
+            // A spent one is not given back.
             *self.busy = self.retirement.look_at(&answer);
             Ok(answer?)
         })

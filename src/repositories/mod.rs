@@ -7,6 +7,8 @@ mod error;
 mod keys;
 mod login_challenges;
 mod password_history;
+mod pool;
+mod pulse;
 mod retirement;
 mod schema;
 mod security_events;
@@ -15,17 +17,18 @@ mod throttles;
 mod totp_factors;
 mod users;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sqlx::PgPool;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tokio::runtime::Handle;
+use sqlx::postgres::PgConnectOptions;
 
 use crate::metrics::Metrics;
+use pool::Pools;
+use pulse::Pulse;
 use retirement::Retirement;
 
 pub use backup_codes::BackupCodes;
-pub use connection::{Conn, Tx};
+pub use connection::{Conn, Tx, in_one_deadline};
 pub use error::DbError;
 pub use keys::Keys;
 pub use login_challenges::LoginChallenges;
@@ -37,25 +40,22 @@ pub use throttles::{Subject, Throttles, Tries};
 pub use totp_factors::{TotpFactor, TotpFactors};
 pub use users::{NewUser, Users};
 
-/// Longest wait for the database, getting a connection included.
+/// Longest wait for the database, of a request in all, getting connections included.
 const DEADLINE: Duration = Duration::from_millis(2500);
 
-/// The only door to PostgreSQL: a pool of connections.
+/// The only door to PostgreSQL.
 #[derive(Clone)]
 pub struct Db {
-    pool: PgPool,
+    pools: Arc<Pools>,
     options: PgConnectOptions,
-    /// The runtime that every connection belongs to, whoever asks for it: it outlives the threads that serve, of which one
-    /// may end while another still uses what it has opened.
-    home: Handle,
     retirement: Retirement,
+    pulse: Arc<Pulse>,
     metrics: Option<Metrics>,
 }
 
 impl Db {
-    /// A pool of at most `size` connections, which belong to the runtime this is called on. It connects when it is first
-    /// used.
-    pub fn new(url: &str, size: u32) -> Result<Self, DbError> {
+    /// It connects when it is first used.
+    pub fn new(url: &str) -> Result<Self, DbError> {
         let options: PgConnectOptions = url.parse()?;
         let serving = options.clone().application_name("keyward").options([
             ("statement_timeout", "2500"),
@@ -63,20 +63,11 @@ impl Db {
             ("idle_in_transaction_session_timeout", "5000"),
         ]);
         let retirement = Retirement::default();
-        let retired = retirement.clone();
-        let pool = PgPoolOptions::new()
-            .max_connections(size)
-            .acquire_timeout(DEADLINE)
-            .before_acquire(move |_, meta| {
-                let fit = !retired.includes(meta.age);
-                Box::pin(std::future::ready(Ok(fit)))
-            })
-            .connect_lazy_with(serving);
         Ok(Self {
-            pool,
+            pools: Arc::new(Pools::new(serving, retirement.clone())),
             options,
+            pulse: Arc::new(Pulse::new(retirement.clone())),
             retirement,
-            home: Handle::current(),
             metrics: None,
         })
     }
@@ -88,21 +79,45 @@ impl Db {
         self
     }
 
+    /// Gives the thread that this is called on so many connections, at most. One that serves nobody needs none given.
+    pub fn lend_here(&self, most: usize) -> Result<(), DbError> {
+        self.pools.lend_here(most)
+    }
+
     /// How many connections are lent, and how many are there to be lent.
     pub fn connections(&self) -> (i64, i64) {
-        let idle = i64::try_from(self.pool.num_idle()).unwrap_or(i64::MAX);
-        let all = i64::from(self.pool.size());
-        ((all - idle).max(0), idle)
+        let (all, idle) = self.pools.count();
+        let number = |count| i64::try_from(count).unwrap_or(i64::MAX);
+        (number(all.saturating_sub(idle)), number(idle))
+    }
+
+    /// From now on it is known whether the database is there, and nobody waits for one that is not.
+    pub fn watch(&self) {
+        let options = self.options.clone().application_name("keyward");
+        self.pulse.watch(options);
     }
 
     /// A connection for a use case of one statement.
     pub async fn conn(&self) -> Result<Conn, DbError> {
+        if !self.pulse.is_well() {
+            return Err(DbError::late());
+        }
+        self.probe().await
+    }
+
+    /// The same also while the database is taken to be away, for whoever finds out whether it is back.
+    pub async fn probe(&self) -> Result<Conn, DbError> {
         let asked = Instant::now();
-        let lent = Conn::acquire(&self.pool, &self.home, &self.retirement, DEADLINE).await;
+        let lent = Conn::lent(&self.pools, &self.retirement).await;
         if let Some(metrics) = &self.metrics {
             metrics.database_waited(asked.elapsed());
         }
         lent
+    }
+
+    /// It was found to be back.
+    pub fn found_well(&self) {
+        self.pulse.found_well();
     }
 
     /// A transaction. Dropped without `commit`, it rolls back.
@@ -110,8 +125,8 @@ impl Db {
         self.conn().await?.begin().await
     }
 
-    /// Closes every connection, once those in use are given back.
-    pub async fn close(&self) {
-        self.pool.close().await;
+    /// Lends no more connections, and closes each once nobody uses it.
+    pub fn close(&self) {
+        self.pools.close();
     }
 }

@@ -48,7 +48,7 @@ impl Health {
         if self.stopping.load(Ordering::Relaxed) {
             return Err(not_ready("the service is stopping"));
         }
-        let mut conn = self.db.conn().await?;
+        let mut conn = self.db.probe().await?;
         if conn.health().schema().await? == SchemaState::Behind {
             return Err(not_ready(
                 "the schema is older than this release; migrate it",
@@ -63,6 +63,7 @@ impl Health {
                 "our clock and the database's differ by more than 5 seconds",
             ));
         }
+        self.db.found_well();
         Ok(())
     }
 }

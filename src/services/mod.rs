@@ -27,6 +27,7 @@ use crate::domain::{ClientInfo, Clock, Entropy, Event, EventId, EventKind, Sessi
 use crate::metrics::Metrics;
 use crate::repositories::Db;
 
+pub use crate::repositories::in_one_deadline;
 pub use accounts::Accounts;
 pub(crate) use error::chain;
 pub use error::{Error, Result};

@@ -140,6 +140,7 @@ async fn storm(app: &TestApp, network: &Network, down: fn(&Network)) -> Vec<(Str
     };
     let answers = join_all((0..40).map(sign_up)).await;
     network.work();
+    app.get("/health/ready").await.is(200);
     answers
 }
 
@@ -183,7 +184,7 @@ async fn connections_that_the_database_closed_are_replaced_unseen() {
     for _ in 0..3 {
         join_all((0..8).map(|_| ann.me())).await;
         app.tamper(
-            "select pg_terminate_backend(pid) from pg_stat_activity
+            "select pg_terminate_backend(pid, 5000) from pg_stat_activity
              where datname = current_database() and application_name = 'keyward'",
         )
         .await;
@@ -204,6 +205,7 @@ async fn nobody_waits_longer_because_many_wait() {
     }
     network.work();
     let back = Instant::now();
+    app.get("/health/ready").await.is(200);
     ann.me().await.is(200);
     assert!(back.elapsed() < Duration::from_secs(2));
 }

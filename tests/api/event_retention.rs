@@ -11,7 +11,7 @@ const YEAR: TimeDelta = TimeDelta::days(365);
 
 /// Writes events of this age.
 async fn events_of_age(app: &TestApp, age: TimeDelta, count: usize) {
-    let db = Db::new(app.database_url(), 1).unwrap();
+    let db = Db::new(app.database_url()).unwrap();
     let at: DateTime<Utc> = app.app.seams.clock.now() - age;
     let mut tx = db.begin().await.unwrap();
     for _ in 0..count {

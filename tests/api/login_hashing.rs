@@ -93,7 +93,7 @@ async fn a_rehash_does_not_undo_a_change_of_password() {
     let (seen, _) = stored(&app).await;
     app.tamper("update users set password_hash = 'changed'")
         .await;
-    let db = Db::new(app.database_url(), 1).unwrap();
+    let db = Db::new(app.database_url()).unwrap();
     let mut conn = db.conn().await.unwrap();
     assert!(
         !conn

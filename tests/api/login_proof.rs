@@ -28,7 +28,7 @@ async fn open(ann: &Person<'_>) -> bool {
         client: &ClientInfo::default(),
         now,
     };
-    let db = Db::new(ann.app.database_url(), 1).unwrap();
+    let db = Db::new(ann.app.database_url()).unwrap();
     let mut tx = db.begin().await.unwrap();
     let opened = tx.sessions().open(&new).await.unwrap();
     tx.commit().await.unwrap();

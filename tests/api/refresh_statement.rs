@@ -110,7 +110,7 @@ async fn the_statement_and_the_judgement_agree() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann@example.com").await;
     let id = SessionId::from(ann.session_id.parse::<Uuid>().unwrap());
-    let db = Db::new(app.database_url(), 1).unwrap();
+    let db = Db::new(app.database_url()).unwrap();
     let now = SystemClock.now();
     let client = ClientInfo::default();
     let mut rotated = 0;

@@ -25,6 +25,7 @@ use super::request_span::Mark;
 use crate::domain::{Code, Refusal};
 use crate::http::Surroundings;
 use crate::http::problem::{PROBLEM_JSON, Problem};
+use crate::services;
 
 /// Longest time a request may take. Bodies, hashing and the database have shorter limits of their own.
 const DEADLINE: Duration = Duration::from_secs(15);
@@ -54,7 +55,8 @@ pub async fn edge(
         .unwrap_or_default();
     let (frame, begun) = (Frame::of(&request), Begun::of(&request));
     // A task of its own: a caller who hangs up cuts off no statement, and a panic ends no connection.
-    let serving = REQUEST_ID.scope(id.clone(), next.call(request));
+    let serving = services::in_one_deadline(next.call(request));
+    let serving = REQUEST_ID.scope(id.clone(), serving);
     let serving = begun.span.around(serving);
     let serving = actix_web::rt::spawn(serving.in_current_span());
     REQUEST_ID

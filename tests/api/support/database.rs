@@ -164,9 +164,9 @@ async fn make_template() -> String {
     if found.is_none() {
         execute(connection, &format!("drop database if exists {name}")).await;
         execute(connection, &format!("create database {name}")).await;
-        let db = Db::new(&server_url(&name), 1).unwrap();
+        let db = Db::new(&server_url(&name)).unwrap();
         db.migrate().await.unwrap();
-        db.close().await;
+        db.close();
         execute(
             connection,
             &format!("alter database {name} with is_template true"),

@@ -1,0 +1,130 @@
+//! The pulse of the database: whether it answers and takes writes, as one connection knows that does nothing else. While it
+//! does not, whoever needs the database is refused at once, rather than each after a wait of its own.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use tokio::time::{sleep, timeout};
+
+use super::retirement::Retirement;
+
+/// Between two beats.
+const EVERY: Duration = Duration::from_millis(500);
+/// For a beat. A statement of a request has little more.
+const BEAT: Duration = Duration::from_secs(2);
+/// For a new connection.
+const CONNECTING: Duration = Duration::from_secs(1);
+/// Between two attempts to connect.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What is known of the database.
+pub(super) struct Pulse {
+    well: AtomicBool,
+    retirement: Retirement,
+}
+
+/// Why a connection feels it no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// The connection ended. Whether there can be another will tell more.
+    CutOff,
+    /// The database is there, but not for this connection: others may go on.
+    Refused,
+    Away,
+    ReadOnly,
+}
+
+impl Pulse {
+    /// Taken to be well until it is found to be otherwise.
+    pub(super) fn new(retirement: Retirement) -> Self {
+        Self {
+            well: AtomicBool::new(true),
+            retirement,
+        }
+    }
+
+    pub(super) fn is_well(&self) -> bool {
+        self.well.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn found_well(&self) {
+        if !self.well.swap(true, Ordering::Relaxed) {
+            tracing::info!("the database is back");
+        }
+    }
+
+    fn found(&self, found: Found) {
+        let what = match found {
+            Found::Refused => return,
+            Found::CutOff => return self.retirement.retire_all(),
+            Found::Away => "does not answer",
+            Found::ReadOnly => "takes no writes",
+        };
+        self.retirement.retire_all();
+        if self.well.swap(false, Ordering::Relaxed) {
+            tracing::error!("the database {what}: what needs it is refused until it is back");
+        }
+    }
+
+    /// Feels it from now on, for as long as anybody else holds it.
+    pub(super) fn watch(self: &Arc<Self>, options: PgConnectOptions) {
+        let pulse = Arc::downgrade(self);
+        tokio::spawn(async move {
+            while pulse.strong_count() > 0 {
+                let found = feel(&options, &pulse).await;
+                if let Some(pulse) = pulse.upgrade() {
+                    pulse.found(found);
+                }
+                if found != Found::CutOff {
+                    sleep(PAUSE).await;
+                }
+            }
+        });
+    }
+}
+
+/// Feels it by one connection, until that is of no use any more.
+async fn feel(options: &PgConnectOptions, pulse: &Weak<Pulse>) -> Found {
+    // A pool each: one that hangs must not be in the way of the next.
+    let connections = PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(CONNECTING)
+        .connect_lazy_with(options.clone());
+    let mut connection = match PgListener::connect_with(&connections).await {
+        Ok(connection) => connection,
+        Err(error) if is_refusal(&error) => return Found::Refused,
+        Err(_) => return Found::Away,
+    };
+    connection.eager_reconnect(false);
+    loop {
+        match timeout(BEAT, is_read_only(&mut connection)).await {
+            Ok(Ok(false)) => pulse.upgrade().inspect(|pulse| pulse.found_well()),
+            Ok(Ok(true)) => return Found::ReadOnly,
+            Ok(Err(_)) => return Found::CutOff,
+            Err(_) => return Found::Away,
+        };
+        // Nothing is ever sent on it: what ends the wait early is its end.
+        if timeout(EVERY, connection.try_recv()).await.is_ok() {
+            return Found::CutOff;
+        }
+        if pulse.strong_count() == 0 {
+            return Found::CutOff;
+        }
+    }
+}
+
+async fn is_read_only(connection: &mut PgListener) -> Result<bool, sqlx::Error> {
+    let statement = sqlx::query_scalar!(
+        r#"select current_setting('transaction_read_only') = 'on' as "read_only!""#
+    );
+    statement.fetch_one(connection).await
+}
+
+fn is_refusal(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(answer) = error else {
+        return false;
+    };
+    answer.code().is_some_and(|code| !code.starts_with("57"))
+}
