@@ -1,5 +1,6 @@
 //! Keys that sign access tokens: ES256 (ECDSA on P-256) or EdDSA (Ed25519), and their public half as a JWK.
 
+use aws_lc_rs::digest;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
@@ -7,11 +8,15 @@ use aws_lc_rs::signature::{
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
+use quick_cache::sync::Cache;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::config::SigningAlgorithm;
 use crate::domain::KeyId;
+
+/// How many tokens each key remembers to have signed.
+const REMEMBERED: usize = 10_000;
 
 /// A signing key with the one algorithm it is for.
 pub(super) struct SigningKey {
@@ -20,6 +25,9 @@ pub(super) struct SigningKey {
     private: EncodingKey,
     public: DecodingKey,
     raw_public: Vec<u8>,
+    /// SHA-256 of tokens whose signature was verified. A token is shown again and again while it lives; everything else
+    /// about it is judged each time.
+    verified: Cache<[u8; 32], ()>,
 }
 
 /// The public half of a signing key (RFC 7517, RFC 8037).
@@ -93,6 +101,7 @@ impl SigningKey {
             private,
             public,
             raw_public,
+            verified: Cache::new(REMEMBERED),
         })
     }
 
@@ -108,9 +117,18 @@ impl SigningKey {
 
     /// Whether this key made `signature` of `message`.
     pub(super) fn has_signed(&self, message: &str, signature: &str) -> bool {
+        let digest = digest_of(message, signature);
+        if self.verified.get(&digest).is_some() {
+            return true;
+        }
         let algorithm = self.jwt_algorithm();
-        jsonwebtoken::crypto::verify(signature, message.as_bytes(), &self.public, algorithm)
-            .unwrap_or(false)
+        let genuine =
+            jsonwebtoken::crypto::verify(signature, message.as_bytes(), &self.public, algorithm)
+                .unwrap_or(false);
+        if genuine {
+            self.verified.insert(digest, ());
+        }
+        genuine
     }
 
     pub(super) fn public(&self) -> PublicKey {
@@ -140,4 +158,14 @@ impl SigningKey {
             SigningAlgorithm::EdDsa => Algorithm::EdDSA,
         }
     }
+}
+
+fn digest_of(message: &str, signature: &str) -> [u8; 32] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in [message, ".", signature] {
+        context.update(part.as_bytes());
+    }
+    let mut digest = [0; 32];
+    digest.copy_from_slice(context.finish().as_ref());
+    digest
 }

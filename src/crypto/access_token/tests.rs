@@ -362,3 +362,40 @@ fn a_second_factor_is_told_in_amr_and_acr() {
         (&json!(["pwd", "otp", "mfa"]), &json!("aal2"))
     );
 }
+
+#[test]
+fn a_token_that_was_verified_is_judged_again_each_time() {
+    for algorithm in [SigningAlgorithm::Es256, SigningAlgorithm::EdDsa] {
+        let signer = Signer::new(algorithm);
+        let token = signer.signed(&signer.header().to_string(), &signer.claims().to_string());
+        let verify = |token: &str, after| {
+            let now = signer.now + TimeDelta::seconds(after);
+            signer.rules.verify(&signer.ring, token, now)
+        };
+        for (after, expired) in [
+            (0, false),
+            (0, false),
+            (599, false),
+            (600, true),
+            (601, true),
+        ] {
+            assert_eq!(verify(&token, after).unwrap().expired, expired, "{after}");
+        }
+        // It has been seen; nothing that only resembles it has.
+        for at in 0..token.len() {
+            let mut other = token.clone().into_bytes();
+            other[at] = if other[at] == b'A' { b'B' } else { b'A' };
+            let other = String::from_utf8(other).unwrap();
+            assert_eq!(verify(&other, 0), Err(TokenFault), "{at}");
+        }
+        let elsewhere = AccessTokenRules {
+            issuer: "https://other.example".into(),
+            ..signer.rules.clone()
+        };
+        let judged = elsewhere.verify(&signer.ring, &token, signer.now);
+        assert_eq!(judged, Err(TokenFault));
+        let stranger = Signer::new(algorithm);
+        let judged = signer.rules.verify(&stranger.ring, &token, signer.now);
+        assert_eq!(judged, Err(TokenFault));
+    }
+}
