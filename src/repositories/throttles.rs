@@ -1,4 +1,4 @@
-//! Counted tries. A try is counted by one statement, or refused by the same one.
+//! Counted tries. Tries are counted by one statement, or refused by the same one.
 
 use chrono::{DateTime, Utc};
 
@@ -17,36 +17,77 @@ pub struct Tries {
     pub since: DateTime<Utc>,
 }
 
+/// A try that was counted.
+#[derive(Debug, Clone, Copy)]
+pub struct Counted {
+    /// Of whom.
+    pub subject: Subject,
+    /// By which limit.
+    pub limit: Limit,
+    /// Since when the wait or the window goes now.
+    pub since: DateTime<Utc>,
+    /// Since when it went before.
+    pub before: Option<DateTime<Utc>>,
+}
+
+/// What was found of a subject that a try was to be counted of.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked {
+    /// The tries that there were.
+    pub before: Option<Tries>,
+    /// Since when it goes now. `None`: nothing was counted.
+    pub counted: Option<DateTime<Utc>>,
+}
+
 /// Statements on `throttles`.
 pub struct Throttles<'c>(pub(super) &'c mut Conn);
 
 impl Throttles<'_> {
-    /// Counts a try, if there is one left; since when the wait or the window goes then. Of many at once, no more than
-    /// allowed are counted.
+    /// Counts a try of each, in their order, where each has one left; what was found of each. Of many at once, no more
+    /// than allowed are counted. What is counted may be lost with the database's last moments: nobody waits for its disk.
     pub async fn count(
         self,
-        subject: &Subject,
-        limit: Limit,
+        asked: &[(Subject, Limit)],
         now: DateTime<Utc>,
-    ) -> Result<Option<DateTime<Utc>>, DbError> {
+    ) -> Result<Vec<Asked>, DbError> {
+        let limits = Limits::of(asked);
         let (connection, bound) = self.0.statement("throttles.count")?;
-        let statement = sqlx::query_scalar!(
-            "insert into throttles as t (subject, tries, since, kept) values ($1, 1, $2, $7)
-             on conflict (subject) do update set
-                 tries = case when $6 and t.since + make_interval(secs => $4) <= $2 then 1 else t.tries + 1 end,
-                 since = case when $6 and t.since + make_interval(secs => $4) > $2 then t.since else $2 end
-             where t.tries < $3
-                 or t.since + make_interval(secs => least($5, $4 * power(2, least(t.tries - $3, 20)))) <= $2
-             returning since",
-            subject,
+        let statement = sqlx::query_as!(
+            AskedRow,
+            r#"with unsynced as materialized (select set_config('synchronous_commit', 'off', true)),
+             asked as (
+                 select * from unnest($1::bytea[], $2::integer[], $3::float8[], $4::float8[], $5::boolean[], $6::boolean[])
+                     with ordinality as a (subject, free, first_wait, longest_wait, is_window, kept, nth)
+             ), found as (
+                 select a.nth, t.tries, t.since, t.subject is null or t.tries < a.free or t.since + make_interval(secs =>
+                     least(a.longest_wait, a.first_wait * power(2, least(t.tries - a.free, 20)))) <= $7 as allowed
+                 from asked a left join throttles t using (subject)
+             ), counted as (
+                 insert into throttles as t (subject, tries, since, kept)
+                 select subject, 1, $7, kept from asked, unsynced
+                 where (select bool_and(allowed) from found) order by nth
+                 on conflict (subject) do update set (tries, since) = (
+                     select case when over then 1 else t.tries + 1 end, case when is_window and not over then t.since else $7 end
+                     from (select is_window, is_window and t.since + make_interval(secs => first_wait) <= $7 as over
+                           from asked where subject = t.subject) a
+                 ) where exists (
+                     select from asked a where a.subject = t.subject and (t.tries < a.free or t.since + make_interval(secs =>
+                         least(a.longest_wait, a.first_wait * power(2, least(t.tries - a.free, 20)))) <= $7)
+                 )
+                 returning subject, since
+             )
+             select f.tries as "tries?", f.since as "since?", c.since as "counted?"
+             from asked a join found f using (nth) left join counted c using (subject) order by nth"#,
+            &limits.subjects,
+            &limits.free,
+            &limits.first_wait,
+            &limits.longest_wait,
+            &limits.is_window,
+            &limits.is_kept,
             now,
-            limit.free(),
-            limit.first_wait().as_seconds_f64(),
-            limit.longest_wait().as_seconds_f64(),
-            limit.is_window(),
-            limit.is_kept(),
         );
-        bound.run(statement.fetch_optional(connection)).await
+        let rows = bound.run(statement.fetch_all(connection)).await?;
+        Ok(rows.into_iter().map(Into::into).collect())
     }
 
     /// How many tries are counted, and since when.
@@ -60,37 +101,35 @@ impl Throttles<'_> {
         bound.run(statement.fetch_optional(connection)).await
     }
 
-    /// Takes a try back. A wait goes on from where it was `before`, unless it has been prolonged meanwhile.
-    pub async fn give_back_wait(
+    /// Takes tries back. A wait goes on from where it was before, unless it has been prolonged meanwhile; a window has the
+    /// try again only as long as it is the one that it was counted in. All tries of `forgotten` are forgotten.
+    pub async fn give_back(
         self,
-        subject: &Subject,
-        since: DateTime<Utc>,
-        before: Option<DateTime<Utc>>,
+        counted: &[Counted],
+        forgotten: Option<&Subject>,
     ) -> Result<(), DbError> {
-        let (connection, bound) = self.0.statement("throttles.give_back_wait")?;
+        let subjects: Vec<Vec<u8>> = counted.iter().map(|one| one.subject.to_vec()).collect();
+        let since: Vec<DateTime<Utc>> = counted.iter().map(|one| one.since).collect();
+        let before: Vec<Option<DateTime<Utc>>> = counted.iter().map(|one| one.before).collect();
+        let windows: Vec<bool> = counted.iter().map(|one| one.limit.is_window()).collect();
+        let (connection, bound) = self.0.statement("throttles.give_back")?;
         let statement = sqlx::query!(
-            "update throttles set
-                 tries = tries - 1, since = case when since = $2 then coalesce($3, since) else since end
-             where subject = $1 and tries > 0",
-            subject,
-            since,
-            before,
-        );
-        bound.run(statement.execute(connection)).await?;
-        Ok(())
-    }
-
-    /// Takes a try back, as long as the window it was counted in is the one that is open.
-    pub async fn give_back_window(
-        self,
-        subject: &Subject,
-        since: DateTime<Utc>,
-    ) -> Result<(), DbError> {
-        let (connection, bound) = self.0.statement("throttles.give_back_window")?;
-        let statement = sqlx::query!(
-            "update throttles set tries = tries - 1 where subject = $1 and since = $2 and tries > 0",
-            subject,
-            since,
+            "with unsynced as materialized (select set_config('synchronous_commit', 'off', true)),
+             forgotten as (delete from throttles where subject = $5),
+             counted as (
+                 select c.* from unnest($1::bytea[], $2::timestamptz[], $3::timestamptz[], $4::boolean[])
+                     as c (subject, since, before, is_window), unsynced
+             )
+             update throttles t set
+                 tries = t.tries - 1,
+                 since = case when t.since = c.since and not c.is_window then coalesce(c.before, t.since) else t.since end
+             from counted c
+             where t.subject = c.subject and t.tries > 0 and (not c.is_window or t.since = c.since)",
+            &subjects,
+            &since,
+            &before as &[Option<DateTime<Utc>>],
+            &windows,
+            forgotten as Option<&Subject>,
         );
         bound.run(statement.execute(connection)).await?;
         Ok(())
@@ -117,5 +156,47 @@ impl Throttles<'_> {
             most,
         );
         bound.changed(statement.execute(connection)).await
+    }
+}
+
+/// Limits by column, as a statement takes them.
+#[derive(Default)]
+struct Limits {
+    subjects: Vec<Vec<u8>>,
+    free: Vec<i32>,
+    first_wait: Vec<f64>,
+    longest_wait: Vec<f64>,
+    is_window: Vec<bool>,
+    is_kept: Vec<bool>,
+}
+
+impl Limits {
+    fn of(asked: &[(Subject, Limit)]) -> Self {
+        let mut limits = Self::default();
+        for (subject, limit) in asked {
+            limits.subjects.push(subject.to_vec());
+            limits.free.push(limit.free());
+            limits.first_wait.push(limit.first_wait().as_seconds_f64());
+            limits.longest_wait.push(limit.longest_wait().as_seconds_f64());
+            limits.is_window.push(limit.is_window());
+            limits.is_kept.push(limit.is_kept());
+        }
+        limits
+    }
+}
+
+struct AskedRow {
+    tries: Option<i32>,
+    since: Option<DateTime<Utc>>,
+    counted: Option<DateTime<Utc>>,
+}
+
+impl From<AskedRow> for Asked {
+    fn from(row: AskedRow) -> Self {
+        let before = row.tries.zip(row.since);
+        Self {
+            before: before.map(|(count, since)| Tries { count, since }),
+            counted: row.counted,
+        }
     }
 }

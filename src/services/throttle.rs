@@ -10,7 +10,7 @@ use super::flow::Flows;
 use super::{Keys, Result, Seams, in_batches};
 use crate::crypto::throttle_subject;
 use crate::domain::{ClientInfo, DeviceId, Flow, Identifier, Limit, Refusal, UserId};
-use crate::repositories::{Db, Subject, Tries, Tx};
+use crate::repositories::{Counted, Db, Subject, Tries, Tx};
 
 /// Counts guesses, and limits how fast requests come.
 pub struct Throttle {
@@ -77,15 +77,6 @@ impl Guess<'_> {
 #[must_use]
 pub(super) struct Reservation(Vec<Counted>);
 
-struct Counted {
-    subject: Subject,
-    limit: Limit,
-    /// From where the wait or the window goes on now.
-    since: DateTime<Utc>,
-    /// From where it went on before.
-    before: Option<DateTime<Utc>>,
-}
-
 impl Throttle {
     /// `enabled`: whether anything is counted at all.
     pub fn new(db: Db, keys: Arc<Keys>, seams: Seams, enabled: bool) -> Self {
@@ -118,67 +109,71 @@ impl Throttle {
     /// Counts a try of each, in their order, or refuses. What is refused has counted nothing, and a flood of it writes
     /// nothing.
     pub(super) async fn reserve(&self, guesses: &[&Guess<'_>]) -> Result<Reservation> {
-        let mut reserved = Reservation(Vec::new());
         if !self.enabled {
-            return Ok(reserved);
+            return Ok(Reservation(Vec::new()));
         }
         let now = self.seams.clock.now();
-        let mut asked = Vec::new();
-        for guess in guesses {
-            asked.push(self.look(guess, now).await?);
+        let asked = guesses
+            .iter()
+            .map(|guess| Ok((self.subject(guess)?, guess.limit())))
+            .collect::<Result<Vec<_>>>()?;
+        let found = self.db.conn().await?.throttles().count(&asked, now).await?;
+        let each = || asked.iter().zip(&found);
+        let counted = each().filter_map(|((subject, limit), found)| {
+            Some(Counted {
+                subject: *subject,
+                limit: *limit,
+                since: found.counted?,
+                before: found.before.map(|tries| tries.since),
+            })
+        });
+        let reserved = Reservation(counted.collect());
+        if reserved.0.len() == asked.len() {
+            return Ok(reserved);
         }
-        for (subject, limit, before) in asked {
-            let mut conn = self.db.conn().await?;
-            if let Some(since) = conn.throttles().count(&subject, limit, now).await? {
-                reserved.0.push(Counted {
-                    subject,
-                    limit,
-                    since,
-                    before,
-                });
-                continue;
-            }
-            let tries = conn.throttles().tries(&subject).await?;
-            drop(conn);
-            self.give_back(&reserved).await?;
-            return Err(refusal(limit, tries, now).into());
+        self.give_back(&reserved).await?;
+        let known = each().find_map(|((_, limit), found)| {
+            let tries = found
+                .before
+                .filter(|tries| !limit.allows(tries.count, tries.since, now))?;
+            Some(refusal(*limit, Some(tries), now))
+        });
+        if let Some(refusal) = known {
+            return Err(refusal.into());
         }
-        Ok(reserved)
-    }
-
-    /// Refuses where no try is left by now. Whether one is left still is decided where it is counted.
-    async fn look(
-        &self,
-        guess: &Guess<'_>,
-        now: DateTime<Utc>,
-    ) -> Result<(Subject, Limit, Option<DateTime<Utc>>)> {
-        let (subject, limit) = (self.subject(guess)?, guess.limit());
+        // Others were faster, between the look and the count.
+        let overtaken = each().find(|(_, found)| found.counted.is_none());
+        let (subject, limit) = overtaken.map_or(asked[0], |(asked, _)| *asked);
         let tries = self.db.conn().await?.throttles().tries(&subject).await?;
-        if tries.is_some_and(|tries| !limit.allows(tries.count, tries.since, now)) {
-            return Err(refusal(limit, tries, now).into());
-        }
-        Ok((subject, limit, tries.map(|tries| tries.since)))
+        Err(refusal(limit, tries, now).into())
     }
 
     /// Takes the tries back: they were right, or nothing was compared.
     pub(super) async fn give_back(&self, reserved: &Reservation) -> Result<()> {
-        for Counted {
-            subject,
-            limit,
-            since,
-            before,
-        } in &reserved.0
-        {
-            let mut conn = self.db.conn().await?;
-            if limit.is_window() {
-                conn.throttles().give_back_window(subject, *since).await?;
-            } else {
-                conn.throttles()
-                    .give_back_wait(subject, *since, *before)
-                    .await?;
-            }
+        if reserved.0.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let mut conn = self.db.conn().await?;
+        Ok(conn.throttles().give_back(&reserved.0, None).await?)
+    }
+
+    /// The same once a login is complete; what was counted of its account is forgotten. The login stands, whatever comes
+    /// of this.
+    pub(super) async fn settle(&self, reserved: &Reservation, account: &Guess<'_>) {
+        if let Err(error) = self.try_settle(reserved, account).await {
+            tracing::warn!(%error, "the tries of a completed login stay counted");
+        }
+    }
+
+    async fn try_settle(&self, reserved: &Reservation, account: &Guess<'_>) -> Result<()> {
+        if reserved.0.is_empty() {
+            return Ok(());
+        }
+        let account = self.subject(account)?;
+        let others = reserved.0.iter().filter(|one| one.subject != account);
+        let others: Vec<Counted> = others.copied().collect();
+        let mut conn = self.db.conn().await?;
+        Ok(conn.throttles().give_back(&others, Some(&account)).await?)
     }
 
     /// Forgets tries: one of them was right. The caller commits.

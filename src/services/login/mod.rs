@@ -120,8 +120,20 @@ impl Login {
                 .await
         };
         match outcome {
-            Err(error) => Err(self.overtaken(known, client, error).await?),
-            Ok(logged_in) => Ok(logged_in),
+            Ok(LoggedIn::Authenticated(opened)) => {
+                self.throttle
+                    .settle(&attempt.reserved, &attempt.account)
+                    .await;
+                Ok(LoggedIn::Authenticated(opened))
+            }
+            Ok(asked) => {
+                self.throttle.give_back(&attempt.reserved).await?;
+                Ok(asked)
+            }
+            Err(error) => {
+                self.throttle.give_back(&attempt.reserved).await?;
+                Err(self.overtaken(known, client, error).await?)
+            }
         }
     }
 
@@ -151,7 +163,6 @@ impl Login {
         let mut tx = self.db.begin().await?;
         let opened = self.sessions.open(&mut tx, opening).await?;
         Self::keep_rehashed(&mut tx, known, rehashed).await?;
-        self.throttle.clear(&mut tx, &attempt.account).await?;
         tx.commit().await?;
         Ok(LoggedIn::Authenticated(Box::new(opened)))
     }
@@ -185,7 +196,7 @@ impl Login {
         })
     }
 
-    /// The account, if the password is its own and it may sign in.
+    /// The account, if the password is its own and it may sign in; what was counted is given back by the caller then.
     async fn compare<'a>(
         &self,
         attempt: &'a Attempt<'_>,
@@ -195,8 +206,8 @@ impl Login {
         let stored = known.and_then(|known| known.password_hash.as_deref());
         let compared = self.hasher.verify(password, stored).await;
         let may_enter = known.filter(|known| matches!(compared, Ok(true)) && !known.disabled);
-        if may_enter.is_some() || compared.is_err() {
-            // Right, or not compared at all: it was no guess.
+        if compared.is_err() {
+            // Not compared at all, it was no guess.
             self.throttle.give_back(&attempt.reserved).await?;
         }
         if let Some(known) = may_enter {
