@@ -3,7 +3,9 @@
 use chrono::TimeDelta;
 use futures_util::future::join;
 use keyward::crypto::OsEntropy;
-use keyward::domain::{AuthMethod, ClientInfo, DeviceId, Proof, SessionId, Transport};
+use keyward::domain::{
+    AuthMethod, ClientInfo, DeviceId, Event, EventId, EventKind, Proof, SessionId, Transport,
+};
 use keyward::repositories::{Db, NewSession};
 use serde_json::Value;
 
@@ -18,15 +20,23 @@ async fn open(ann: &Person<'_>) -> bool {
         credential_version: 1,
         methods: vec![AuthMethod::Password],
     };
+    let (id, client) = (SessionId::new(now, &OsEntropy), ClientInfo::default());
+    let login = Event {
+        id: EventId::new(now, &OsEntropy),
+        kind: EventKind::LoggedIn,
+        user_id: Some(proof.user_id),
+        session_id: Some(id),
+        client: &client,
+        at: now,
+    };
     let new = NewSession {
-        id: SessionId::new(now, &OsEntropy),
+        id,
         proof: &proof,
         device_id: DeviceId::new(now, &OsEntropy),
         transport: Transport::Body,
         digest: [0; 32],
         absolute_expires_at: now + TimeDelta::days(30),
-        client: &ClientInfo::default(),
-        now,
+        login: &login,
     };
     let db = Db::new(ann.app.database_url()).unwrap();
     let mut tx = db.begin().await.unwrap();

@@ -394,8 +394,5 @@ fn a_token_that_was_verified_is_judged_again_each_time() {
         };
         let judged = elsewhere.verify(&signer.ring, &token, signer.now);
         assert_eq!(judged, Err(TokenFault));
-        let stranger = Signer::new(algorithm);
-        let judged = signer.rules.verify(&stranger.ring, &token, signer.now);
-        assert_eq!(judged, Err(TokenFault));
     }
 }

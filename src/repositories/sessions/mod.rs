@@ -13,7 +13,7 @@ use row::{SignedInRow, read};
 
 use super::{Conn, DbError};
 use crate::domain::{
-    ClientInfo, DeviceId, EndReason, HeldToken, Proof, RefreshRules, SessionId, ShownToken,
+    ClientInfo, DeviceId, EndReason, Event, HeldToken, Proof, RefreshRules, SessionId, ShownToken,
     Transport,
 };
 
@@ -31,10 +31,8 @@ pub struct NewSession<'a> {
     pub digest: [u8; 32],
     /// When it ends, however active it is.
     pub absolute_expires_at: DateTime<Utc>,
-    /// Who asks.
-    pub client: &'a ClientInfo,
-    /// Now.
-    pub now: DateTime<Utc>,
+    /// What is noted of it: who asks, and when.
+    pub login: &'a Event<'a>,
 }
 
 /// A refresh token's replacement.
@@ -86,8 +84,8 @@ impl Sessions<'_> {
     /// Opens a session and notes the login, if the proof still holds; `None` when it does not. The user's row is
     /// locked by it, so that a change of credentials comes wholly before or wholly after.
     pub async fn open(self, new: &NewSession<'_>) -> Result<Option<SignedIn>, DbError> {
-        let methods: Vec<String> = new
-            .proof
+        let NewSession { proof, login, .. } = new;
+        let methods: Vec<String> = proof
             .methods
             .iter()
             .map(|m| m.as_str().to_owned())
@@ -104,20 +102,28 @@ impl Sessions<'_> {
                      rotated_at, absolute_expires_at, ip_address, user_agent, current_digest, device_id)
                  select $1, u.id, $5, $6, $3, $3, $3, $7, $8, $9, $10, $11 from u
                  returning *
+             ), noted as (
+                 insert into security_events
+                     (id, user_id, session_id, event, outcome, created_at, ip_address, user_agent, request_id)
+                 select $12, s.user_id, s.id, $13, $14, s.created_at, s.ip_address, s.user_agent, nullif($15, '') from s
              )
              select",
             "from s, u",
             new.id.uuid(),
-            new.proof.user_id.uuid(),
-            new.now,
-            new.proof.credential_version,
+            proof.user_id.uuid(),
+            login.at,
+            proof.credential_version,
             new.transport.as_str(),
             &methods,
             new.absolute_expires_at,
-            new.client.ip.map(IpNet::from) as Option<IpNet>,
-            new.client.user_agent,
+            login.client.ip.map(IpNet::from) as Option<IpNet>,
+            login.client.user_agent,
             &new.digest,
             new.device_id.uuid(),
+            login.id.uuid(),
+            login.kind.as_str(),
+            login.kind.outcome(),
+            login.client.request_id,
         );
         read(bound.run(statement.fetch_optional(connection)).await?)
     }

@@ -139,6 +139,8 @@ impl Sessions {
         let token = RefreshToken::first(SessionId::new(now, entropy), entropy.bytes());
         let (id, digest) = (token.session_id, token.digest());
         let device_id = device_id.unwrap_or_else(|| DeviceId::new(now, entropy));
+        let (kind, user_id) = (EventKind::LoggedIn, Some(proof.user_id));
+        let login = self.seams.event(kind, user_id, Some(id), client, now);
         let new = NewSession {
             id,
             proof,
@@ -146,22 +148,13 @@ impl Sessions {
             transport,
             digest,
             absolute_expires_at: now + self.limits.absolute_ttl,
-            client,
-            now,
+            login: &login,
         };
         let opened = tx
             .sessions()
             .open(&new)
             .await?
             .ok_or(Code::InvalidCredentials)?;
-        let event = self.seams.event(
-            EventKind::LoggedIn,
-            Some(proof.user_id),
-            Some(id),
-            client,
-            now,
-        );
-        tx.security_events().add(&event).await?;
         self.evict(tx, &opened.session, client, now).await?;
         self.answer(opened, &token, now)
     }
