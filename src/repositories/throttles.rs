@@ -177,7 +177,9 @@ impl Limits {
             limits.subjects.push(subject.to_vec());
             limits.free.push(limit.free());
             limits.first_wait.push(limit.first_wait().as_seconds_f64());
-            limits.longest_wait.push(limit.longest_wait().as_seconds_f64());
+            limits
+                .longest_wait
+                .push(limit.longest_wait().as_seconds_f64());
             limits.is_window.push(limit.is_window());
             limits.is_kept.push(limit.is_kept());
         }
