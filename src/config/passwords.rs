@@ -69,7 +69,7 @@ pub struct Passwords {
     /// What one hash costs.
     pub argon2: Argon2,
     /// How many passwords are hashed at once: 1 to 256.
-    pub hash_concurrency: usize,
+    pub hash_concurrency: u32,
     /// How long a request waits for its turn to hash: 0 s to 1 min.
     pub hash_queue_timeout: Duration,
 }
@@ -91,7 +91,7 @@ impl Passwords {
         let min_strength = env.parsed(&MIN_STRENGTH, parse::number(0..=4));
         let history = env.parsed(&HISTORY, parse::number(0..=24));
         let argon2 = Argon2::read(env);
-        let cores = parse::cores().clamp(1, 256);
+        let cores = u32::try_from(parse::cores()).map_or(256, |cores| cores.clamp(1, 256));
         let hash_concurrency = env.parsed_or(&HASH_CONCURRENCY, cores, parse::number(1..=256));
         let hash_queue_timeout = env.parsed(&HASH_QUEUE_TIMEOUT, parse::duration(0..=10));
         Some(Self {

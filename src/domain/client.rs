@@ -16,7 +16,42 @@ pub struct ClientInfo {
     pub request_id: String,
 }
 
+/// What one party holds of the address space: an IPv4 address, or the /64 of an IPv6 one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Network {
+    /// The whole address.
+    V4([u8; 4]),
+    /// Its first half.
+    V6([u8; 8]),
+}
+
+impl Network {
+    /// The one that an address is of.
+    pub fn of(ip: IpAddr) -> Self {
+        match ip.to_canonical() {
+            IpAddr::V4(ip) => Self::V4(ip.octets()),
+            IpAddr::V6(ip) => {
+                let [a, b, c, d, e, f, g, h, ..] = ip.octets();
+                Self::V6([a, b, c, d, e, f, g, h])
+            }
+        }
+    }
+
+    /// Its octets.
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::V4(octets) => octets,
+            Self::V6(octets) => octets,
+        }
+    }
+}
+
 impl ClientInfo {
+    /// Where it is in the network.
+    pub fn network(&self) -> Option<Network> {
+        self.ip.map(Network::of)
+    }
+
     /// Cleans what a stranger sent.
     pub fn new(ip: Option<IpAddr>, user_agent: Option<&str>, request_id: &str) -> Self {
         Self {
@@ -53,5 +88,15 @@ mod tests {
             ClientInfo::new(ip, None, "r").ip,
             Some("192.0.2.1".parse().unwrap())
         );
+    }
+
+    // LGN-20
+    #[test]
+    fn one_party_is_one_network() {
+        let of = |text: &str| Network::of(text.parse().unwrap());
+        assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::9"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
     }
 }

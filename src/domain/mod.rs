@@ -25,7 +25,7 @@ mod throttle;
 mod user;
 mod username;
 
-pub use client::ClientInfo;
+pub use client::{ClientInfo, Network};
 pub use clock::{Clock, SystemClock};
 pub use device::Device;
 pub use email::Email;

@@ -81,12 +81,12 @@ impl Accounts {
     ) -> Result<Authenticated> {
         self.throttle.pass(Flow::SignUp, client)?;
         let policy = self.policy;
-        let account = self
-            .hasher
+        let hasher = self.hasher.queued_as(client.network());
+        let account = hasher
             .labour(move || NewAccount::judge(form, &policy))
             .await??;
         let salt = self.seams.entropy.bytes();
-        let password_hash = self.hasher.hash(account.password.clone(), salt).await?;
+        let password_hash = hasher.hash(account.password.clone(), salt).await?;
         let now = self.seams.clock.now();
         let id = UserId::new(now, &*self.seams.entropy);
         let proof = Proof {

@@ -7,14 +7,19 @@ use std::sync::{Mutex, PoisonError};
 use chrono::{DateTime, Utc};
 
 use super::Result;
-use super::throttle::network;
-use crate::domain::{ClientInfo, Flow, Refusal, UserId};
+use crate::domain::{ClientInfo, Flow, Network, Refusal, UserId};
 
 /// Sources that are remembered.
 const MOST: usize = 100_000;
 
 /// Whose requests of which kind.
-type Source = (Flow, Vec<u8>);
+type Source = (Flow, Whose);
+
+#[derive(PartialEq, Eq, Hash)]
+enum Whose {
+    Network(Network),
+    Person(UserId),
+}
 
 /// When each budget is whole again. One that is whole needs no entry.
 #[derive(Default)]
@@ -25,14 +30,14 @@ impl Flows {
     /// named, everybody is there.
     pub(super) fn pass(&self, flow: Flow, client: &ClientInfo, now: DateTime<Utc>) -> Result<()> {
         match client.ip.filter(|ip| !ip.is_loopback()) {
-            Some(ip) => self.take((flow, network(ip)), now),
+            Some(ip) => self.take((flow, Whose::Network(Network::of(ip))), now),
             None => Ok(()),
         }
     }
 
     /// The same from a person, wherever they are.
     pub(super) fn pass_person(&self, flow: Flow, who: UserId, now: DateTime<Utc>) -> Result<()> {
-        self.take((flow, who.uuid().as_bytes().to_vec()), now)
+        self.take((flow, Whose::Person(who)), now)
     }
 
     fn take(&self, source: Source, now: DateTime<Utc>) -> Result<()> {

@@ -75,8 +75,8 @@ impl Passwords {
             .filter(|known| !known.disabled)
             .ok_or(Code::SessionEnded)?;
         let reserved = self.throttle.reserve(&[&Guess::Prompt(user_id)]).await?;
-        let compared = self
-            .hasher
+        let hasher = self.hasher.queued_as(client.network());
+        let compared = hasher
             .verify(password, known.password_hash.as_deref())
             .await;
         if compared.is_err() {
@@ -133,11 +133,12 @@ impl Passwords {
     ) -> Result<()> {
         let (user_id, session_id) = (caller.user().id, caller.session().id);
         let end_others = change.end_other_sessions;
-        let (current, new) = self.judge(change, caller.user()).await?;
+        let hasher = self.hasher.queued_as(client.network());
+        let (current, new) = judge(&hasher, self.policy, change, caller.user()).await?;
         let proven = self.prove(caller, current.clone(), client).await?;
         let known = Some(proven.password_hash.as_str());
-        self.refuse_reuse(user_id, known, &new).await?;
-        let hash = self.hasher.hash(new, self.seams.entropy.bytes()).await?;
+        self.refuse_reuse(&hasher, user_id, known, &new).await?;
+        let hash = hasher.hash(new, self.seams.entropy.bytes()).await?;
         let now = self.seams.clock.now();
         let replace = async |tx: &mut Tx, proven: &Proven| -> Result<bool> {
             Ok(tx.users().change_password(proven, &hash, now).await?)
@@ -179,7 +180,8 @@ impl Passwords {
         let known = conn.users().credentials_of(user_id).await?;
         drop(conn);
         let current = known.and_then(|known| known.password_hash);
-        self.refuse_reuse(user_id, current.as_deref(), &new).await?;
+        self.refuse_reuse(&self.hasher, user_id, current.as_deref(), &new)
+            .await?;
         let hash = self.hasher.hash(new, self.seams.entropy.bytes()).await?;
         let now = self.seams.clock.now();
         let mut tx = self.db.begin().await?;
@@ -218,22 +220,9 @@ impl Passwords {
         Ok(tx.password_history().keep(user_id, most).await?)
     }
 
-    /// Both passwords, judged together.
-    async fn judge(&self, change: PasswordChange, user: &User) -> Result<(Password, Password)> {
-        let context = context(user);
-        let (policy, PasswordChange { current, new, .. }) = (self.policy, change);
-        let judge = move || {
-            let context: Vec<&str> = context.iter().map(String::as_str).collect();
-            let mut errors = FieldErrors::default();
-            let current = errors.keep("/current_password", Password::parse(current));
-            let new = errors.keep("/new_password", policy.accept(new, &context));
-            current.zip(new).ok_or(errors)
-        };
-        Ok(self.hasher.labour(judge).await??)
-    }
-
     async fn refuse_reuse(
         &self,
+        hasher: &PasswordHasher,
         user_id: UserId,
         current: Option<&str>,
         new: &Password,
@@ -252,7 +241,7 @@ impl Passwords {
             .into_iter()
             .chain(replaced.iter().map(String::as_str))
         {
-            if self.hasher.verify(new.clone(), Some(stored)).await? {
+            if hasher.verify(new.clone(), Some(stored)).await? {
                 let last = self.policy.history;
                 let message = format!("One of your last {last} passwords.");
                 let error = FieldError::new(FieldCode::PasswordReused, message).with("last", last);
@@ -266,6 +255,24 @@ impl Passwords {
     fn remembered(&self) -> i64 {
         i64::try_from(self.policy.history.saturating_sub(1)).unwrap_or(i64::MAX)
     }
+}
+
+/// Both passwords, judged together.
+async fn judge(
+    hasher: &PasswordHasher,
+    policy: PasswordPolicy,
+    change: PasswordChange,
+    user: &User,
+) -> Result<(Password, Password)> {
+    let (context, PasswordChange { current, new, .. }) = (context(user), change);
+    let judge = move || {
+        let context: Vec<&str> = context.iter().map(String::as_str).collect();
+        let mut errors = FieldErrors::default();
+        let current = errors.keep("/current_password", Password::parse(current));
+        let new = errors.keep("/new_password", policy.accept(new, &context));
+        current.zip(new).ok_or(errors)
+    };
+    Ok(hasher.labour(judge).await??)
 }
 
 /// What a guesser knows of a person.

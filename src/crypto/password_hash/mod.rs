@@ -2,6 +2,7 @@
 //! Nothing here runs on the threads that serve.
 
 mod threads;
+mod turns;
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use subtle::ConstantTimeEq;
 
 use self::threads::Threads;
 use crate::config;
-use crate::domain::{Entropy, Password};
+use crate::domain::{Entropy, Network, Password};
 use crate::metrics::Metrics;
 
 const SALT: usize = 16;
@@ -30,13 +31,15 @@ pub enum HashError {
     Failed(String),
 }
 
-/// Hashes and compares passwords.
+/// Hashes and compares passwords. Sources take turns: a flood from one makes only that one wait.
 #[derive(Clone)]
 pub struct PasswordHasher {
     threads: Threads,
     params: Params,
     /// A hash of nothing, compared with where there is no account, so that this takes as long.
     decoy: Arc<str>,
+    /// In whose queue its work waits.
+    source: Option<Network>,
 }
 
 impl PasswordHasher {
@@ -64,14 +67,24 @@ impl PasswordHasher {
             threads,
             params,
             decoy: decoy.into(),
+            source: None,
         })
+    }
+
+    /// The same, with its work in the queue of this source.
+    #[must_use]
+    pub fn queued_as(&self, source: Option<Network>) -> Self {
+        Self {
+            source,
+            ..self.clone()
+        }
     }
 
     /// The PHC string of a password.
     pub async fn hash(&self, password: Password, salt: [u8; SALT]) -> Result<String, HashError> {
         let params = self.params.clone();
         self.threads
-            .run("password.hash", move |memory| {
+            .run("password.hash", self.source, move |memory| {
                 let output = argon2id(&params, password.as_bytes(), &salt, memory)?;
                 encode(&params, &salt, &output)
             })
@@ -89,7 +102,7 @@ impl PasswordHasher {
         let today = self.params.clone();
         let equal = self
             .threads
-            .run("password.hash", move |memory| {
+            .run("password.hash", self.source, move |memory| {
                 compare(&password, &stored, &today, memory)
             })
             .await??;
@@ -109,7 +122,9 @@ impl PasswordHasher {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, HashError> {
-        self.threads.run("password.judge", |_| work()).await
+        self.threads
+            .run("password.judge", self.source, |_| work())
+            .await
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::crypto::OsEntropy;
 
-fn hasher(threads: usize, memory_kib: u32, wait: Duration) -> PasswordHasher {
+fn hasher(threads: u32, memory_kib: u32, wait: Duration) -> PasswordHasher {
     let config = config::Passwords {
         min_length: 12,
         min_strength: 3,
@@ -109,7 +109,7 @@ async fn a_hash_of_another_kind_is_a_fault_and_not_a_wrong_password() {
 async fn a_turn_that_does_not_come_in_time_is_refused_and_the_next_one_comes() {
     let hasher = hasher(1, 64, Duration::from_millis(50));
     let (release, released) = channel::<()>();
-    let busy = hasher.threads.run("", move |_| released.recv());
+    let busy = hasher.threads.run("", None, move |_| released.recv());
     let late = async {
         let answer = hasher.verify(password("x"), None).await;
         release.send(()).unwrap();
@@ -124,7 +124,7 @@ async fn a_turn_that_does_not_come_in_time_is_refused_and_the_next_one_comes() {
 #[tokio::test]
 async fn a_fault_in_one_hash_leaves_the_thread_to_the_next() {
     let hasher = hasher(1, 64, LONG);
-    let faulty: Result<(), _> = hasher.threads.run("", |_| panic!("on purpose")).await;
+    let faulty: Result<(), _> = hasher.threads.run("", None, |_| panic!("on purpose")).await;
     assert!(faulty.is_err());
     assert!(!hasher.verify(password("x"), None).await.unwrap());
 }

@@ -7,10 +7,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
-use tokio::time::timeout;
+use tokio::sync::oneshot;
 
+use super::turns::{Turn, Turns};
 use super::{HashError, Memory, failed};
+use crate::domain::Network;
 use crate::metrics::Metrics;
 use crate::spans;
 
@@ -32,47 +33,40 @@ struct Thread {
 /// A job with its turn, and the way back to the thread that does it.
 struct Task {
     job: Job,
-    turn: OwnedSemaphorePermit,
+    turn: Turn,
     thread: Thread,
 }
 
 #[derive(Clone)]
 pub(super) struct Threads {
     /// As many as there may be threads.
-    turns: Arc<Semaphore>,
+    turns: Turns,
     /// Threads with nothing to do, the one used last on top.
     idle: Arc<Idle>,
     started: Arc<AtomicU64>,
-    wait: Duration,
     metrics: Metrics,
 }
 
 impl Threads {
     /// None is started before it is needed. Those that are there end when the last clone is gone.
-    pub(super) fn new(number: usize, wait: Duration, metrics: Metrics) -> Self {
-        let turns = Arc::new(Semaphore::new(number));
+    pub(super) fn new(number: u32, wait: Duration, metrics: Metrics) -> Self {
         Self {
-            turns,
+            turns: Turns::new(number, wait),
             idle: Arc::default(),
             started: Arc::default(),
-            wait,
             metrics,
         }
     }
 
-    /// Runs one piece of work, in its turn. The name is for those who trace.
+    /// Runs one piece of work, in its source's turn. The name is for those who trace.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         name: &'static str,
+        source: Option<Network>,
         work: impl FnOnce(&mut Memory) -> T + Send + 'static,
     ) -> Result<T, HashError> {
         let waiting = self.metrics.wait_to_hash();
-        let turn = timeout(self.wait, Arc::clone(&self.turns).acquire_owned());
-        let turn = spans::part("password.turn", async {
-            let turn = turn.await.map_err(|_| HashError::Overloaded)?;
-            turn.map_err(failed)
-        })
-        .await?;
+        let turn = spans::part("password.turn", self.turns.take(source)).await?;
         drop(waiting);
         let thread = self.thread()?;
         let (answer, answered) = oneshot::channel();

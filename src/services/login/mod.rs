@@ -111,7 +111,7 @@ impl Login {
         } = login;
         let attempt = self.begin(&who, device_token.as_deref(), client).await?;
         let known = self.compare(&attempt, password.clone()).await?;
-        let rehashed = self.rehashed(known, password).await;
+        let rehashed = self.rehashed(known, password, client).await;
         let outcome = if known.two_factor_enabled_at.is_some() {
             self.ask_for_second_factor(&attempt, known, transport, rehashed)
                 .await
@@ -183,7 +183,7 @@ impl Login {
             (Some(known), None) => Guess::Account(known.user_id),
             (None, _) => Guess::NoAccount(who),
         };
-        let source = client.ip.map(Guess::Source);
+        let source = client.network().map(Guess::Source);
         // The address first: one that has used up its own tries reaches no account's.
         let guesses: Vec<&Guess<'_>> = source.iter().chain([&account]).collect();
         let reserved = self.throttle.reserve(&guesses).await?;
@@ -204,7 +204,11 @@ impl Login {
     ) -> Result<&'a Credentials> {
         let known = attempt.known.as_ref();
         let stored = known.and_then(|known| known.password_hash.as_deref());
-        let compared = self.hasher.verify(password, stored).await;
+        let compared = self
+            .hasher
+            .queued_as(attempt.client.network())
+            .verify(password, stored)
+            .await;
         let may_enter = known.filter(|known| matches!(compared, Ok(true)) && !known.disabled);
         if compared.is_err() {
             // Not compared at all, it was no guess.
@@ -251,15 +255,19 @@ impl Login {
     }
 
     /// A hash by today's parameters, where the stored one is by others. Nobody's login fails for want of it.
-    async fn rehashed(&self, known: &Credentials, password: Password) -> Option<String> {
+    async fn rehashed(
+        &self,
+        known: &Credentials,
+        password: Password,
+        client: &ClientInfo,
+    ) -> Option<String> {
         let stored = known.password_hash.as_deref()?;
         if !self.hasher.is_outdated(stored) {
             return None;
         }
-        self.hasher
-            .hash(password, self.seams.entropy.bytes())
-            .await
-            .ok()
+        let hasher = self.hasher.queued_as(client.network());
+        let hash = hasher.hash(password, self.seams.entropy.bytes());
+        hash.await.ok()
     }
 
     async fn keep_rehashed(

@@ -184,7 +184,7 @@ impl Login {
         challenge: &LoginChallenge,
         client: &ClientInfo,
     ) -> Result<Reservation> {
-        let source = client.ip.map(Guess::Source);
+        let source = client.network().map(Guess::Source);
         let from = code_from(challenge);
         let account = [Guess::Code(from), Guess::CodesInARow(from)];
         let guesses: Vec<&Guess<'_>> = source.iter().chain(&account).collect();
