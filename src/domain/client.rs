@@ -31,8 +31,9 @@ impl Network {
         match ip.to_canonical() {
             IpAddr::V4(ip) => Self::V4(ip.octets()),
             IpAddr::V6(ip) => {
-                let [a, b, c, d, e, f, g, h, ..] = ip.octets();
-                Self::V6([a, b, c, d, e, f, g, h])
+                let mut prefix = [0; 8];
+                prefix.copy_from_slice(&ip.octets()[..8]);
+                Self::V6(prefix)
             }
         }
     }

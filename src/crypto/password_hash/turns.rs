@@ -157,13 +157,13 @@ mod tests {
 
     const LONG: Duration = Duration::from_mins(1);
 
-    fn source(last: u8) -> Option<Network> {
-        Some(Network::V4([192, 0, 2, last]))
+    fn source(last: u8) -> Network {
+        Network::V4([192, 0, 2, last])
     }
 
     /// Takes a turn, and notes whose it was.
     async fn work(turns: &Turns, whose: u8, done: &Mutex<Vec<u8>>) {
-        let turn = turns.take(source(whose)).await.unwrap();
+        let turn = turns.take(Some(source(whose))).await.unwrap();
         done.lock().unwrap().push(whose);
         tokio::task::yield_now().await;
         drop(turn);
@@ -190,7 +190,7 @@ mod tests {
         let turns = Turns::new(3, LONG);
         let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let each = (0..60).map(async |number: u8| {
-            let turn = turns.take(source(number % 7)).await.unwrap();
+            let turn = turns.take(Some(source(number % 7))).await.unwrap();
             most.fetch_max(now.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
             tokio::task::yield_now().await;
             now.fetch_sub(1, Ordering::Relaxed);
@@ -205,7 +205,7 @@ mod tests {
         let turns = Turns::new(1, Duration::from_millis(100));
         turns.0.lock().takes = Duration::from_millis(40);
         let held = turns.take(None).await.unwrap();
-        let comes = async |whose| turns.take(source(whose)).await.is_ok();
+        let comes = async |whose| turns.take(Some(source(whose))).await.is_ok();
         let mut flood = pin!(join_all((0..9).map(|_| comes(1))));
         assert!((&mut flood).now_or_never().is_none());
         let mut other = pin!(comes(2));
@@ -222,18 +222,18 @@ mod tests {
         let turns = Turns::new(1, LONG);
         let held = turns.take(None).await.unwrap();
         {
-            let mut gone = pin!(turns.take(source(1)));
+            let mut gone = pin!(turns.take(Some(source(1))));
             assert!((&mut gone).now_or_never().is_none());
             // It is given, and then not looked at.
             drop(held);
         }
-        let held = turns.take(source(2)).now_or_never().unwrap().unwrap();
+        let held = turns.take(Some(source(2))).now_or_never().unwrap().unwrap();
         {
-            let mut gone = pin!(turns.take(source(1)));
+            let mut gone = pin!(turns.take(Some(source(1))));
             assert!((&mut gone).now_or_never().is_none());
         }
         drop(held);
-        assert!(turns.take(source(3)).now_or_never().unwrap().is_ok());
+        assert!(turns.take(Some(source(3))).now_or_never().unwrap().is_ok());
     }
 
     #[tokio::test]

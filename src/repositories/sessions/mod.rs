@@ -13,8 +13,8 @@ use row::{SignedInRow, read};
 
 use super::{Conn, DbError};
 use crate::domain::{
-    ClientInfo, DeviceId, EndReason, Event, HeldToken, Proof, RefreshRules, SessionId, ShownToken,
-    Transport,
+    AuthMethod, ClientInfo, DeviceId, EndReason, Event, HeldToken, Proof, RefreshRules, SessionId,
+    ShownToken, Transport,
 };
 
 /// A session to be opened.
@@ -85,11 +85,7 @@ impl Sessions<'_> {
     /// locked by it, so that a change of credentials comes wholly before or wholly after.
     pub async fn open(self, new: &NewSession<'_>) -> Result<Option<SignedIn>, DbError> {
         let NewSession { proof, login, .. } = new;
-        let methods: Vec<String> = proof
-            .methods
-            .iter()
-            .map(|m| m.as_str().to_owned())
-            .collect();
+        let methods = words(&proof.methods);
         let (connection, bound) = self.0.statement("sessions.open")?;
         let statement = signed_in!(
             "with u as (
@@ -259,4 +255,9 @@ fn rotated_before(rules: &RefreshRules, now: DateTime<Utc>) -> DateTime<Utc> {
     } else {
         now - rules.grace
     }
+}
+
+fn words(methods: &[AuthMethod]) -> Vec<String> {
+    let words = methods.iter().map(|method| method.as_str().to_owned());
+    words.collect()
 }
