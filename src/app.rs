@@ -54,7 +54,7 @@ impl App {
         let metrics = Metrics::new()?;
         let db = Db::new(database.url.expose_secret())?.measured(metrics.clone());
         prepare(&db, config).await?;
-        db.watch();
+        db.watch()?;
         let rules = key_rules(config, database, &db, &seams).await?;
         let keys = Keys::open(db.clone(), rules, seams.clone()).await;
         Self::assemble(config, db, metrics, keys, seams)

@@ -92,9 +92,9 @@ impl Db {
     }
 
     /// From now on it is known whether the database is there, and nobody waits for one that is not.
-    pub fn watch(&self) {
+    pub fn watch(&self) -> std::io::Result<()> {
         let options = self.options.clone().application_name("keyward");
-        self.pulse.watch(options);
+        self.pulse.watch(options)
     }
 
     /// A connection for a use case of one statement.

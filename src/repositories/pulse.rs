@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use tokio::runtime::Builder;
 use tokio::time::{sleep, timeout};
 
 use super::retirement::Retirement;
@@ -68,20 +69,25 @@ impl Pulse {
         }
     }
 
-    /// Feels it from now on, for as long as anybody else holds it.
-    pub(super) fn watch(self: &Arc<Self>, options: PgConnectOptions) {
+    /// Feels it from now on, for as long as anybody else holds it: on a thread of its own, which nothing keeps from it.
+    pub(super) fn watch(self: &Arc<Self>, options: PgConnectOptions) -> std::io::Result<()> {
         let pulse = Arc::downgrade(self);
-        tokio::spawn(async move {
-            while pulse.strong_count() > 0 {
-                let found = feel(&options, &pulse).await;
-                if let Some(pulse) = pulse.upgrade() {
-                    pulse.found(found);
-                }
-                if found != Found::CutOff {
-                    sleep(PAUSE).await;
-                }
-            }
-        });
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let thread = std::thread::Builder::new().name("pulse".to_owned());
+        thread.spawn(move || runtime.block_on(keep_feeling(&options, &pulse)))?;
+        Ok(())
+    }
+}
+
+async fn keep_feeling(options: &PgConnectOptions, pulse: &Weak<Pulse>) {
+    while pulse.strong_count() > 0 {
+        let found = feel(options, pulse).await;
+        if let Some(pulse) = pulse.upgrade() {
+            pulse.found(found);
+        }
+        if found != Found::CutOff {
+            sleep(PAUSE).await;
+        }
     }
 }
 
