@@ -224,6 +224,17 @@ fn every_problem_is_reported_at_once_and_by_name() {
 }
 
 #[test]
+fn two_listeners_cannot_have_one_address() {
+    let told = "KEYWARD_MANAGEMENT_LISTEN: must not be that of KEYWARD_LISTEN";
+    refused(&[("KEYWARD_MANAGEMENT_LISTEN", "127.0.0.1:8080")], told);
+    accepted(&[("KEYWARD_MANAGEMENT_LISTEN", "127.0.0.1:8081")]);
+    accepted(&[
+        ("KEYWARD_LISTEN", "127.0.0.1:0"),
+        ("KEYWARD_MANAGEMENT_LISTEN", "127.0.0.1:0"),
+    ]);
+}
+
+#[test]
 fn a_broken_section_does_not_hide_what_is_wrong_between_others() {
     let problems = read(&[
         ("KEYWARD_PUBLIC_URL", "nowhere"),

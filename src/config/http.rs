@@ -51,6 +51,9 @@ impl Http {
         profile: Profile,
         Listeners { listen, management }: Listeners,
     ) -> Option<Self> {
+        if listen.is_some() && listen == management && listen.is_some_and(|at| at.port() != 0) {
+            env.problem(&MANAGEMENT_LISTEN, "must not be that of KEYWARD_LISTEN");
+        }
         let public_url = env.parsed(&PUBLIC_URL, |text| public_url(text, profile));
         let trusted_proxies = env.parsed(&TRUSTED_PROXIES, |text| parse::list(text, network));
         Some(Self {

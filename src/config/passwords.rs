@@ -44,7 +44,7 @@ pub(super) const HASH_CONCURRENCY: Name = Name::plain(
 pub(super) const HASH_QUEUE_TIMEOUT: Name = Name::plain(
     "KEYWARD_HASH_QUEUE_TIMEOUT",
     "2s",
-    "How long a request waits for its turn to hash before it is told to come back, 0s to 1m",
+    "How long a request waits for its turn to hash before it is told to come back, 0s to 10s",
 );
 
 /// OWASP's least costs that are equally strong: memory in KiB, and iterations with it.
@@ -70,7 +70,7 @@ pub struct Passwords {
     pub argon2: Argon2,
     /// How many passwords are hashed at once: 1 to 256.
     pub hash_concurrency: u32,
-    /// How long a request waits for its turn to hash: 0 s to 1 min.
+    /// How long a request waits for its turn to hash: 0 s to 10 s.
     pub hash_queue_timeout: Duration,
 }
 

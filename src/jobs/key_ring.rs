@@ -12,8 +12,14 @@ const UPKEEP: Duration = Duration::from_mins(1);
 pub(super) async fn follow(keys: Arc<Keys>) {
     loop {
         tokio::time::sleep(Keys::FOLLOW_EVERY).await;
-        if let Err(error) = keys.reload().await {
-            tracing::error!(%error, "the key ring could not be read; the one at hand is kept");
+        match keys.reload().await {
+            Err(error) if error.is_passing() => {
+                tracing::warn!(%error, "the key ring could not be read; the one at hand is kept");
+            }
+            Err(error) => {
+                tracing::error!(%error, "the key ring could not be read; the one at hand is kept");
+            }
+            Ok(()) => {}
         }
     }
 }

@@ -51,9 +51,13 @@ pub struct Conn {
 }
 
 impl Conn {
-    pub(super) async fn lent(pools: &Pools, retirement: &Retirement) -> Result<Self, DbError> {
+    pub(super) async fn lent(
+        pools: &Pools,
+        retirement: &Retirement,
+        most: Duration,
+    ) -> Result<Self, DbError> {
         let asked = Instant::now();
-        let deadline = asked + left();
+        let deadline = asked + left().min(most);
         let lent = spans::part("connection", async {
             let lent = timeout_at(deadline, pools.lend()).await;
             lent.map_err(|_| DbError::late()).flatten()

@@ -43,6 +43,9 @@ pub use users::{NewUser, Users};
 /// Longest wait for the database, of a request in all, getting connections included.
 const DEADLINE: Duration = Duration::from_millis(2500);
 
+/// The same while the database is taken to be away: who asks for readiness may have little patience.
+const PROBE: Duration = Duration::from_millis(500);
+
 /// The only door to PostgreSQL.
 #[derive(Clone)]
 pub struct Db {
@@ -105,10 +108,16 @@ impl Db {
         self.probe().await
     }
 
-    /// The same also while the database is taken to be away, for whoever finds out whether it is back.
+    /// The same also while the database is taken to be away, for whoever finds out whether it is back. Then it is not
+    /// waited for long.
     pub async fn probe(&self) -> Result<Conn, DbError> {
         let asked = Instant::now();
-        let lent = Conn::lent(&self.pools, &self.retirement).await;
+        let most = if self.pulse.is_well() {
+            DEADLINE
+        } else {
+            PROBE
+        };
+        let lent = Conn::lent(&self.pools, &self.retirement, most).await;
         if let Some(metrics) = &self.metrics {
             metrics.database_waited(asked.elapsed());
         }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use tokio::runtime::Builder;
 use tokio::time::{sleep, timeout};
@@ -93,11 +94,13 @@ async fn keep_feeling(options: &PgConnectOptions, pulse: &Weak<Pulse>) {
 
 /// Feels it by one connection, until that is of no use any more.
 async fn feel(options: &PgConnectOptions, pulse: &Weak<Pulse>) -> Found {
+    // Its failures are told in the words above.
+    let options = options.clone().disable_statement_logging();
     // A pool each: one that hangs must not be in the way of the next.
     let connections = PgPoolOptions::new()
         .max_connections(1)
         .acquire_timeout(CONNECTING)
-        .connect_lazy_with(options.clone());
+        .connect_lazy_with(options);
     let mut connection = match PgListener::connect_with(&connections).await {
         Ok(connection) => connection,
         Err(error) if is_refusal(&error) => return Found::Refused,

@@ -32,6 +32,11 @@ impl Error {
 }
 
 impl Error {
+    /// Whether it may pass by itself.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Internal { passing: true, .. })
+    }
+
     /// The word for what is counted: the code that the caller is told.
     pub(super) fn outcome(&self) -> &'static str {
         let code = match self {
