@@ -104,9 +104,14 @@ impl App {
         })
     }
 
-    /// Gives one of so many serving threads, the one that this is called on, its part of the database connections.
-    pub fn lend_connections_here(&self, threads: usize) {
-        let most = self.connections.div_ceil(threads);
+    /// How many threads may serve: each needs a connection.
+    pub fn threads(&self, cores: usize) -> usize {
+        cores.min(self.connections)
+    }
+
+    /// Gives the `nth` of so many serving threads, the one that this is called on, its part of the database connections.
+    pub fn lend_connections_here(&self, nth: usize, threads: usize) {
+        let most = self.connections / threads + usize::from(nth < self.connections % threads);
         if let Err(error) = self.db.lend_here(most) {
             tracing::error!(%error, "a thread serves with fewer connections than it should");
         }

@@ -1,6 +1,8 @@
 //! The listener: the application, what surrounds it, and how it stops.
 
 use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actix_web::dev::Server;
@@ -23,9 +25,10 @@ const DRAIN: u64 = 20;
 
 /// A server for clients. It runs when awaited, and ends through its handle.
 pub fn run(app: &App, listener: TcpListener, workers: usize) -> std::io::Result<Server> {
-    let lender = app.clone();
+    let (lender, threads) = (app.clone(), Arc::new(AtomicUsize::new(0)));
     serve(app, listener, workers, move |routes| {
-        lender.lend_connections_here(workers);
+        let nth = threads.fetch_add(1, Ordering::Relaxed);
+        lender.lend_connections_here(nth, workers);
         http::configure(routes);
     })
 }

@@ -80,7 +80,7 @@ fn listen(name: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
 /// Serves until a signal.
 fn run(config: &Config, database: &Database<'_>, listeners: Listeners) -> anyhow::Result<()> {
     let seams = seams();
-    let workers = std::thread::available_parallelism().map_or(2, usize::from);
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
     actix_web::rt::System::new().block_on(async {
         // From here on a signal is an orderly stop, also while the database lets us wait.
         let mut signalled = Box::pin(signals()?);
@@ -89,7 +89,7 @@ fn run(config: &Config, database: &Database<'_>, listeners: Listeners) -> anyhow
             () = &mut signalled => return Ok(()),
         };
         let address = listeners.public.local_addr()?;
-        let server = server::run(&app, listeners.public, workers)?;
+        let server = server::run(&app, listeners.public, app.threads(cores))?;
         if let Some(listener) = listeners.management {
             // It ends with the runtime, so that it answers for as long as there is something to ask after.
             actix_web::rt::spawn(server::run_management(&app, listener)?);

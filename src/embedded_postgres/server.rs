@@ -18,8 +18,8 @@ use super::home::Home;
 use super::programs::Programs;
 use super::{orphans, server_log, socket};
 
-/// Recovery after a crash replays what was written since the last checkpoint.
-const START_LIMIT: Duration = Duration::from_mins(1);
+/// Recovery after a crash replays what was written since the last checkpoint, and begins anew where it is cut off.
+const START_LIMIT: Duration = Duration::from_hours(1);
 const STILL_WAITING: Duration = Duration::from_secs(5);
 /// A file of the write-ahead log.
 const LEAST_ROOM: u64 = 16 * 1024 * 1024;

@@ -56,6 +56,9 @@ impl Conn {
         retirement: &Retirement,
         most: Duration,
     ) -> Result<Self, DbError> {
+        if left().is_zero() {
+            return Err(DbError::late());
+        }
         let asked = Instant::now();
         let deadline = asked + left().min(most);
         let lent = spans::part("connection", async {

@@ -96,7 +96,7 @@ impl Db {
 
     /// From now on it is known whether the database is there, and nobody waits for one that is not.
     pub fn watch(&self) -> std::io::Result<()> {
-        let options = self.options.clone().application_name("keyward");
+        let options = self.options.clone().application_name("keyward pulse");
         self.pulse.watch(options)
     }
 

@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use deadpool::managed::{self, Metrics, Object, PoolError, QueueMode, RecycleError, RecycleResult};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
+use tokio::time::timeout;
 
 use super::DbError;
 use super::retirement::Retirement;
@@ -16,6 +17,13 @@ use super::retirement::Retirement;
 /// A connection that was lent less long ago is lent unasked: whoever could cut it off since has no more than met a
 /// request under way.
 const FRESH: Duration = Duration::from_millis(5);
+
+/// A connection that nobody has needed for this long is closed, and one that was opened this long ago.
+const IDLE: Duration = Duration::from_mins(10);
+const OLD: Duration = Duration::from_mins(30);
+
+/// For a connection to say that it lives.
+const PING: Duration = Duration::from_millis(500);
 
 /// For what a thread that serves no requests does.
 const ASIDE: usize = 2;
@@ -111,12 +119,14 @@ impl managed::Manager for Lender {
         connection: &mut PgConnection,
         metrics: &Metrics,
     ) -> RecycleResult<sqlx::Error> {
-        if self.retirement.includes(metrics.age()) {
+        let (age, idle) = (metrics.age(), metrics.last_used());
+        if self.retirement.includes(age) || age >= OLD || idle >= IDLE {
             return Err(RecycleError::message("retired"));
         }
-        if metrics.last_used() >= FRESH {
-            connection.ping().await?;
+        if idle < FRESH {
+            return Ok(());
         }
-        Ok(())
+        let alive = timeout(PING, connection.ping()).await;
+        Ok(alive.map_err(|_| RecycleError::message("does not answer"))??)
     }
 }

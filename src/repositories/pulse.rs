@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use sqlx::ConnectOptions;
+use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection, PgConnection};
 use tokio::runtime::Builder;
 use tokio::time::{sleep, timeout};
 
@@ -30,12 +31,23 @@ pub(super) struct Pulse {
 /// Why a connection feels it no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Found {
-    /// The connection ended. Whether there can be another will tell more.
+    /// The connection ended, or hangs. Whether there can be another will tell more.
     CutOff,
     /// The database is there, but not for this connection: others may go on.
     Refused,
     Away,
     ReadOnly,
+}
+
+impl Found {
+    /// How long to leave it alone.
+    fn pause(self) -> Duration {
+        match self {
+            Self::CutOff => Duration::ZERO,
+            Self::Refused | Self::Away => PAUSE,
+            Self::ReadOnly => EVERY,
+        }
+    }
 }
 
 impl Pulse {
@@ -59,8 +71,8 @@ impl Pulse {
 
     fn found(&self, found: Found) {
         let what = match found {
-            Found::Refused => return,
-            Found::CutOff => return self.retirement.retire_all(),
+            Found::CutOff => return,
+            Found::Refused => return self.found_well(),
             Found::Away => "does not answer",
             Found::ReadOnly => "takes no writes",
         };
@@ -86,9 +98,7 @@ async fn keep_feeling(options: &PgConnectOptions, pulse: &Weak<Pulse>) {
         if let Some(pulse) = pulse.upgrade() {
             pulse.found(found);
         }
-        if found != Found::CutOff {
-            sleep(PAUSE).await;
-        }
+        sleep(found.pause()).await;
     }
 }
 
@@ -100,28 +110,42 @@ async fn feel(options: &PgConnectOptions, pulse: &Weak<Pulse>) -> Found {
     let connections = PgPoolOptions::new()
         .max_connections(1)
         .acquire_timeout(CONNECTING)
-        .connect_lazy_with(options);
-    let mut connection = match PgListener::connect_with(&connections).await {
-        Ok(connection) => connection,
-        Err(error) if is_refusal(&error) => return Found::Refused,
-        Err(_) => return Found::Away,
+        .connect_lazy_with(options.clone());
+    let Ok(mut connection) = PgListener::connect_with(&connections).await else {
+        return why_not(&options).await;
     };
     connection.eager_reconnect(false);
+    let mut beats = false;
     loop {
         match timeout(BEAT, is_read_only(&mut connection)).await {
             Ok(Ok(false)) => pulse.upgrade().inspect(|pulse| pulse.found_well()),
             Ok(Ok(true)) => return Found::ReadOnly,
-            Ok(Err(_)) => return Found::CutOff,
+            _ if beats => return Found::CutOff,
+            Ok(Err(_)) => return Found::Refused,
             Err(_) => return Found::Away,
         };
+        beats = true;
         // Nothing is ever sent on it: what ends the wait early is its end.
-        if timeout(EVERY, connection.try_recv()).await.is_ok() {
-            return Found::CutOff;
-        }
-        if pulse.strong_count() == 0 {
+        let cut_off = timeout(EVERY, connection.try_recv()).await.is_ok();
+        if cut_off || pulse.strong_count() == 0 {
             return Found::CutOff;
         }
     }
+}
+
+/// Why there is no connection. The pool does not tell: it tries again for as long as it may.
+async fn why_not(options: &PgConnectOptions) -> Found {
+    let answer = timeout(CONNECTING, PgConnection::connect_with(options)).await;
+    match answer {
+        Ok(Ok(_)) => Found::CutOff,
+        Ok(Err(sqlx::Error::Database(answer))) if !is_leaving(&*answer) => Found::Refused,
+        _ => Found::Away,
+    }
+}
+
+/// It shuts down, or has not started yet.
+fn is_leaving(answer: &dyn DatabaseError) -> bool {
+    answer.code().is_none_or(|code| code.starts_with("57"))
 }
 
 async fn is_read_only(connection: &mut PgListener) -> Result<bool, sqlx::Error> {
@@ -129,11 +153,4 @@ async fn is_read_only(connection: &mut PgListener) -> Result<bool, sqlx::Error> 
         r#"select current_setting('transaction_read_only') = 'on' as "read_only!""#
     );
     statement.fetch_one(connection).await
-}
-
-fn is_refusal(error: &sqlx::Error) -> bool {
-    let sqlx::Error::Database(answer) = error else {
-        return false;
-    };
-    answer.code().is_some_and(|code| !code.starts_with("57"))
 }

@@ -1,6 +1,6 @@
-//! Which connections are used no more: all that there were when one of them was found cut off, or to lead to a database that
-//! takes no writes. A session that began so may stay so, also when the database takes them again; and after a failover it may
-//! lead to what is now the replica.
+//! Which connections are used no more: one that was cut off, and all that there were when the database was away or took no
+//! writes. A session that began so may stay so, also when the database takes them again; and after a failover it may lead to
+//! what is now the replica.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use sqlx::postgres::{PgDatabaseError, PgSeverity};
 /// have just opened.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// When a connection was last found so. Clones share it.
+/// When all were last retired. Clones share it.
 #[derive(Clone, Default)]
 pub(super) struct Retirement(Arc<ArcSwapOption<Instant>>);
 
@@ -33,27 +33,32 @@ impl Retirement {
 
     /// Looks at the outcome of a statement; whether the connection it came by is to be used no more.
     pub(super) fn look_at<T>(&self, outcome: &Result<T, sqlx::Error>) -> bool {
-        let spent = outcome.as_ref().is_err_and(is_of_a_spent_connection);
+        let Err(error) = outcome else {
+            return false;
+        };
         let since = self.0.load().as_ref().map(|at| at.elapsed());
-        if spent && since.is_none_or(|since| since >= EVERY) {
+        if takes_no_writes(error) && since.is_none_or(|since| since >= EVERY) {
             self.retire_all();
         }
-        spent
+        takes_no_writes(error) || is_cut_off(error)
     }
 }
 
-/// It was cut off, or leads to a database that takes no writes.
-fn is_of_a_spent_connection(error: &sqlx::Error) -> bool {
+fn takes_no_writes(error: &sqlx::Error) -> bool {
+    answer(error).is_some_and(|answer| answer.code() == "25006")
+}
+
+fn is_cut_off(error: &sqlx::Error) -> bool {
     use sqlx::Error as E;
-    match error {
-        E::Database(answer) => {
-            let answer = answer.try_downcast_ref::<PgDatabaseError>();
-            answer.is_some_and(|answer| {
-                matches!(answer.severity(), PgSeverity::Fatal | PgSeverity::Panic)
-                    || answer.code() == "25006"
-            })
-        }
-        E::Io(_) | E::Tls(_) | E::Protocol(_) => true,
-        _ => false,
-    }
+    let last_words = |answer: &PgDatabaseError| {
+        matches!(answer.severity(), PgSeverity::Fatal | PgSeverity::Panic)
+    };
+    matches!(error, E::Io(_) | E::Tls(_) | E::Protocol(_)) || answer(error).is_some_and(last_words)
+}
+
+fn answer(error: &sqlx::Error) -> Option<&PgDatabaseError> {
+    let sqlx::Error::Database(answer) = error else {
+        return None;
+    };
+    answer.try_downcast_ref::<PgDatabaseError>()
 }

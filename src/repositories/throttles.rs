@@ -102,7 +102,8 @@ impl Throttles<'_> {
     }
 
     /// Takes tries back. A wait goes on from where it was before, unless it has been prolonged meanwhile; a window has the
-    /// try again only as long as it is the one that it was counted in. All tries of `forgotten` are forgotten.
+    /// try again only as long as it is the one that it was counted in. All tries of `forgotten` are forgotten. Rows are
+    /// locked in the order in which `count` locks them.
     pub async fn give_back(
         self,
         counted: &[Counted],
@@ -115,15 +116,18 @@ impl Throttles<'_> {
         let (connection, bound) = self.0.statement("throttles.give_back")?;
         let statement = sqlx::query!(
             "with unsynced as materialized (select set_config('synchronous_commit', 'off', true)),
-             forgotten as (delete from throttles where subject = $5),
              counted as (
-                 select c.* from unnest($1::bytea[], $2::timestamptz[], $3::timestamptz[], $4::boolean[])
-                     as c (subject, since, before, is_window), unsynced
-             )
+                 select * from unnest($1::bytea[], $2::timestamptz[], $3::timestamptz[], $4::boolean[])
+                     with ordinality as c (subject, since, before, is_window, nth)
+             ),
+             locked as materialized (
+                 select subject from throttles join counted using (subject), unsynced order by nth for update of throttles
+             ),
+             forgotten as (delete from throttles where subject = $5 and (select count(*) from locked) >= 0)
              update throttles t set
                  tries = t.tries - 1,
                  since = case when t.since = c.since and not c.is_window then coalesce(c.before, t.since) else t.since end
-             from counted c
+             from counted c join locked using (subject)
              where t.subject = c.subject and t.tries > 0 and (not c.is_window or t.since = c.since)",
             &subjects,
             &since,

@@ -21,7 +21,7 @@ pub struct Health {
 }
 
 impl Health {
-    /// Over the pool that serves.
+    /// Over the database. It asks by a connection of the thread that it is asked on.
     pub fn new(db: Db, seams: Seams, metrics: Metrics) -> Self {
         Self {
             db,

@@ -156,23 +156,27 @@ impl Throttle {
         Ok(conn.throttles().give_back(&reserved.0, None).await?)
     }
 
-    /// The same once a login is complete; what was counted of its account is forgotten. The login stands, whatever comes
-    /// of this.
-    pub(super) async fn settle(&self, reserved: &Reservation, account: &Guess<'_>) {
-        if let Err(error) = self.try_settle(reserved, account).await {
-            tracing::warn!(%error, "the tries of a completed login stay counted");
+    /// The same where the password was right; what was counted of the account is forgotten where the login is complete. What
+    /// the login has come to stands, whatever comes of this.
+    pub(super) async fn settle(&self, reserved: &Reservation, complete: Option<&Guess<'_>>) {
+        if let Err(error) = self.try_settle(reserved, complete).await {
+            tracing::warn!(%error, "the tries of a right password stay counted");
         }
     }
 
-    async fn try_settle(&self, reserved: &Reservation, account: &Guess<'_>) -> Result<()> {
+    async fn try_settle(&self, reserved: &Reservation, complete: Option<&Guess<'_>>) -> Result<()> {
         if reserved.0.is_empty() {
             return Ok(());
         }
-        let account = self.subject(account)?;
-        let others = reserved.0.iter().filter(|one| one.subject != account);
+        let forgotten = complete.map(|account| self.subject(account)).transpose()?;
+        let others = reserved.0.iter();
+        let others = others.filter(|one| Some(one.subject) != forgotten);
         let others: Vec<Counted> = others.copied().collect();
         let mut conn = self.db.conn().await?;
-        Ok(conn.throttles().give_back(&others, Some(&account)).await?)
+        Ok(conn
+            .throttles()
+            .give_back(&others, forgotten.as_ref())
+            .await?)
     }
 
     /// Forgets tries: one of them was right. The caller commits.

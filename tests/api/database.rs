@@ -185,7 +185,7 @@ async fn connections_that_the_database_closed_are_replaced_unseen() {
         join_all((0..8).map(|_| ann.me())).await;
         app.tamper(
             "select pg_terminate_backend(pid, 5000) from pg_stat_activity
-             where datname = current_database() and application_name = 'keyward'",
+             where datname = current_database() and application_name like 'keyward%'",
         )
         .await;
         ann.me().await.is(200);

@@ -24,7 +24,7 @@ const READS: [&str; 4] = [
 ];
 
 const CUT_OFF: &str = "select pg_terminate_backend(pid) from pg_stat_activity
-    where datname = current_database() and application_name = 'keyward'";
+    where datname = current_database() and application_name like 'keyward%'";
 
 async fn run(app: &TestApp, statement: String) {
     let done = sqlx::raw_sql(AssertSqlSafe(statement)).execute(&app.sql);
@@ -94,6 +94,34 @@ async fn without_a_connection_to_be_had_everything_is_unavailable() {
     )
     .await;
     everything_works_again(&everybody.ann).await;
+    drop(app);
+    drop(role);
+}
+
+/// Other services have taken every connection that it lost: what it has works on.
+#[actix_web::test]
+async fn a_pulse_that_gets_no_connection_is_no_database_that_is_away() {
+    let mut database = TestDatabase::create().await;
+    let role = ServingRole::of(&mut database).await;
+    let clock = Arc::new(TestClock::stopped());
+    let app = TestApp::on(Rc::new(database), clock, |config| {
+        config.database.migrate_on_start = false;
+    })
+    .await;
+    let ann = app.sign_up("ann@example.com").await;
+    run(&app, format!("alter role {} connection limit 1", role.name)).await;
+    app.tamper(
+        "select pg_terminate_backend(pid, 5000) from pg_stat_activity
+         where datname = current_database() and application_name = 'keyward pulse'",
+    )
+    .await;
+    // Longer than it tries before it knows better.
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(3) {
+        ann.me().await.is(200);
+    }
+    app.get("/health/ready").await.is(200);
+    ann.me().await.is(200);
     drop(app);
     drop(role);
 }

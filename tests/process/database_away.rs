@@ -185,7 +185,7 @@ async fn reopen(keyward: &Keyward) {
         .await
         .unwrap();
     sqlx::raw_sql(
-        "select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = 'keyward'",
+        "select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name like 'keyward%'",
     )
     .execute(&mut database)
     .await

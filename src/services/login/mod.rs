@@ -120,19 +120,16 @@ impl Login {
                 .await
         };
         match outcome {
-            Ok(LoggedIn::Authenticated(opened)) => {
-                self.throttle
-                    .settle(&attempt.reserved, &attempt.account)
-                    .await;
-                Ok(LoggedIn::Authenticated(opened))
-            }
-            Ok(asked) => {
-                self.throttle.give_back(&attempt.reserved).await?;
-                Ok(asked)
+            Ok(logged_in) => {
+                let complete = matches!(logged_in, LoggedIn::Authenticated(_));
+                let account = complete.then_some(&attempt.account);
+                self.throttle.settle(&attempt.reserved, account).await;
+                Ok(logged_in)
             }
             Err(error) => {
-                self.throttle.give_back(&attempt.reserved).await?;
-                Err(self.overtaken(known, client, error).await?)
+                let error = self.overtaken(known, client, error).await?;
+                self.throttle.settle(&attempt.reserved, None).await;
+                Err(error)
             }
         }
     }
