@@ -111,7 +111,8 @@ impl managed::Manager for Lender {
     type Error = sqlx::Error;
 
     async fn create(&self) -> Result<PgConnection, sqlx::Error> {
-        PgConnection::connect_with(&self.options).await
+        // Large, and rarely needed: whoever is lent a connection need not have room for it.
+        Box::pin(PgConnection::connect_with(&self.options)).await
     }
 
     async fn recycle(
@@ -126,7 +127,7 @@ impl managed::Manager for Lender {
         if idle < FRESH {
             return Ok(());
         }
-        let alive = timeout(PING, connection.ping()).await;
+        let alive = timeout(PING, Box::pin(connection.ping())).await;
         Ok(alive.map_err(|_| RecycleError::message("does not answer"))??)
     }
 }
