@@ -36,7 +36,7 @@ pub use password_history::PasswordHistory;
 pub use schema::{Health, PendingMigration, SchemaState};
 pub use security_events::SecurityEvents;
 pub use sessions::{Alive, NewSession, Rotation, Sessions, SignedIn};
-pub use throttles::{Asked, Counted, Subject, Throttles, Tries};
+pub use throttles::{Asked, Counted, Purged, Subject, Throttles, Tries};
 pub use totp_factors::{TotpFactor, TotpFactors};
 pub use users::{NewUser, Users};
 

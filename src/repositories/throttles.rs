@@ -147,20 +147,42 @@ impl Throttles<'_> {
         Ok(())
     }
 
-    /// Deletes some of what nobody has added to for long, or nothing is counted of any more; how many.
-    pub async fn purge(self, now: DateTime<Utc>, most: i64) -> Result<u64, DbError> {
+    /// Looks at the next counters after a subject, and deletes those that nobody has added to for long, or that count
+    /// nothing any more; `None` after the last.
+    pub async fn purge(
+        self,
+        after: &[u8],
+        now: DateTime<Utc>,
+        most: i64,
+    ) -> Result<Option<Purged>, DbError> {
         let (connection, bound) = self.0.statement("throttles.purge")?;
-        let statement = sqlx::query!(
-            "delete from throttles where subject in (
-                 select subject from throttles
-                 where (kept and since <= $1) or (not kept and since <= $2) or tries = 0 limit $3 for update skip locked
-             )",
+        let statement = sqlx::query_as!(
+            Purged,
+            r#"with looked_at as materialized (
+                 select subject from throttles where subject > $3 order by subject limit $4
+             ), deleted as (
+                 delete from throttles t using looked_at l
+                 where t.subject = l.subject
+                     and ((t.kept and t.since <= $1) or (not t.kept and t.since <= $2) or t.tries = 0)
+                 returning t.subject
+             )
+             select subject as "last!", (select count(*) from deleted) as "deleted!"
+             from looked_at order by subject desc limit 1"#,
             now - Limit::forgotten_after(true),
             now - Limit::forgotten_after(false),
+            after,
             most,
         );
-        bound.changed(statement.execute(connection)).await
+        bound.run(statement.fetch_optional(connection)).await
     }
+}
+
+/// What came of looking at some counters.
+pub struct Purged {
+    /// The last of them.
+    pub last: Vec<u8>,
+    /// How many were deleted.
+    pub deleted: i64,
 }
 
 /// Limits by column, as a statement takes them.

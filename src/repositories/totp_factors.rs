@@ -116,10 +116,10 @@ impl TotpFactors<'_> {
         let (connection, bound) = self.0.statement("totp_factors.sealed_by_others")?;
         let statement = sqlx::query!(
             "select user_id, sealed_secret, key_id from totp_factors
-             where key_id <> $1 and confirmed_at is not null and ($2::uuid is null or user_id > $2)
+             where key_id <> $1 and confirmed_at is not null and user_id > $2
              order by user_id limit $3",
             key.uuid(),
-            after.map(UserId::uuid),
+            after.map_or_else(Uuid::nil, UserId::uuid),
             most,
         );
         let rows = bound.run(statement.fetch_all(connection)).await?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::flow::Flows;
-use super::{Keys, Result, Seams, in_batches};
+use super::{BATCH, Keys, Result, Seams};
 use crate::crypto::throttle_subject;
 use crate::domain::{ClientInfo, DeviceId, Flow, Identifier, Limit, Network, Refusal, UserId};
 use crate::repositories::{Counted, Db, Subject, Tries, Tx};
@@ -198,12 +198,15 @@ impl Throttle {
 
     /// Deletes counters that slow nobody down any more, in small batches; how many.
     pub async fn purge(&self) -> Result<u64> {
-        let now = self.seams.clock.now();
-        in_batches(async |most| {
+        let (now, mut after, mut deleted) = (self.seams.clock.now(), Vec::new(), 0);
+        loop {
             let mut conn = self.db.conn().await?;
-            Ok(conn.throttles().purge(now, most).await?)
-        })
-        .await
+            let Some(purged) = conn.throttles().purge(&after, now, BATCH).await? else {
+                return Ok(deleted);
+            };
+            after = purged.last;
+            deleted += purged.deleted.unsigned_abs();
+        }
     }
 
     fn subject(&self, guess: &Guess<'_>) -> Result<Subject> {
