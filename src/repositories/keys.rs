@@ -77,7 +77,8 @@ impl Keys<'_> {
             "delete from keys k where k.id = $1
                  and not (k.purpose = 'totp_secret' and exists (select from totp_factors where key_id = k.id))
                  and not (k.purpose = 'backup_code' and k.revoked_at is null
-                     and exists (select from backup_codes where key_id = k.id or key_id is null))",
+                     and (exists (select from backup_codes where key_id = k.id)
+                         or exists (select from backup_codes where key_id is null)))",
             id.uuid(),
         );
         Ok(bound.changed(statement.execute(connection)).await? == 1)

@@ -39,20 +39,10 @@ pub struct Asked {
     pub counted: Option<DateTime<Utc>>,
 }
 
-/// Statements on `throttles`.
-pub struct Throttles<'c>(pub(super) &'c mut Conn);
-
-impl Throttles<'_> {
-    /// Counts a try of each, in their order, where each has one left; what was found of each. Of many at once, no more
-    /// than allowed are counted. What is counted may be lost with the database's last moments: nobody waits for its disk.
-    pub async fn count(
-        self,
-        asked: &[(Subject, Limit)],
-        now: DateTime<Utc>,
-    ) -> Result<Vec<Asked>, DbError> {
-        let limits = Limits::of(asked);
-        let (connection, bound) = self.0.statement("throttles.count")?;
-        let statement = sqlx::query_as!(
+/// `query_as!` of the statement that counts. The words say what is done about a subject that has been counted before.
+macro_rules! counting {
+    ($counted_before:literal, $($argument:expr),+ $(,)?) => {
+        sqlx::query_as!(
             AskedRow,
             r#"with unsynced as materialized (select set_config('synchronous_commit', 'off', true)),
              asked as (
@@ -62,22 +52,48 @@ impl Throttles<'_> {
                  select a.nth, t.tries, t.since, t.subject is null or t.tries < a.free or t.since + make_interval(secs =>
                      least(a.longest_wait, a.first_wait * power(2, least(t.tries - a.free, 20)))) <= $7 as allowed
                  from asked a left join throttles t using (subject)
-             ), counted as (
+             ), first as (
                  insert into throttles as t (subject, tries, since, kept)
                  select subject, 1, $7, kept from asked, unsynced
-                 where (select bool_and(allowed) from found) order by nth
-                 on conflict (subject) do update set (tries, since) = (
-                     select case when over then 1 else t.tries + 1 end, case when is_window and not over then t.since else $7 end
-                     from (select is_window, is_window and t.since + make_interval(secs => first_wait) <= $7 as over
-                           from asked where subject = t.subject) a
-                 ) where exists (
-                     select from asked a where a.subject = t.subject and (t.tries < a.free or t.since + make_interval(secs =>
-                         least(a.longest_wait, a.first_wait * power(2, least(t.tries - a.free, 20)))) <= $7)
-                 )
-                 returning subject, since
-             )
+                 where nth = 1 and (select bool_and(allowed) from found) "#
+                + $counted_before
+                + r#"
+             ), others as (
+                 insert into throttles as t (subject, tries, since, kept)
+                 select subject, 1, $7, kept from asked where nth > 1 and exists (select from first) order by nth "#
+                + $counted_before
+                + r#"
+             ), counted as (select * from first union all select * from others)
              select f.tries as "tries?", f.since as "since?", c.since as "counted?"
              from asked a join found f using (nth) left join counted c using (subject) order by nth"#,
+            $($argument),+
+        )
+    };
+}
+
+/// Statements on `throttles`.
+pub struct Throttles<'c>(pub(super) &'c mut Conn);
+
+impl Throttles<'_> {
+    /// Counts a try of each, in their order, where each has one left; what was found of each. Of many at once, no more
+    /// than allowed are counted, and none where the first is not. What is counted may be lost with the database's last moments: nobody waits for its disk.
+    pub async fn count(
+        self,
+        asked: &[(Subject, Limit)],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Asked>, DbError> {
+        let limits = Limits::of(asked);
+        let (connection, bound) = self.0.statement("throttles.count")?;
+        let statement = counting!(
+            "on conflict (subject) do update set (tries, since) = (
+                 select case when over then 1 else t.tries + 1 end, case when is_window and not over then t.since else $7 end
+                 from (select is_window, is_window and t.since + make_interval(secs => first_wait) <= $7 as over
+                       from asked where subject = t.subject) a
+             ) where exists (
+                 select from asked a where a.subject = t.subject and (t.tries < a.free or t.since + make_interval(secs =>
+                     least(a.longest_wait, a.first_wait * power(2, least(t.tries - a.free, 20)))) <= $7)
+             )
+             returning subject, since",
             &limits.subjects,
             &limits.free,
             &limits.first_wait,

@@ -59,6 +59,7 @@ mod openapi;
 mod operated;
 mod password_change;
 mod passwords;
+mod plans;
 mod printed_secrets;
 mod refresh;
 mod refresh_races;
