@@ -92,14 +92,10 @@ async fn no_statement_reads_a_whole_table_that_grows() {
     let mut database = planner(&app).await;
     let statements = statements();
     assert!(statements.len() > 60, "where are they?");
-    let mut slow = String::new();
     for statement in &statements {
         let found = whole_tables(&mut database, statement).await;
-        if !found.is_empty() {
-            slow += &format!("\n{found:?}:\n{statement}\n");
-        }
+        assert_eq!(found, [""; 0], "{statement}");
     }
-    assert_eq!(slow, "");
 }
 
 #[actix_web::test]
