@@ -49,12 +49,7 @@ impl From<sqlx::Error> for DbError {
                 }
                 None => Self::Failed(error),
             },
-            E::Io(_)
-            | E::Tls(_)
-            | E::Protocol(_)
-            | E::PoolTimedOut
-            | E::PoolClosed
-            | E::WorkerCrashed => Self::Unavailable(Some(error)),
+            E::Io(_) | E::Tls(_) | E::Protocol(_) => Self::Unavailable(Some(error)),
             _ => Self::Failed(error),
         }
     }

@@ -72,15 +72,20 @@ async fn is_ready_and_works(everybody: &Everybody<'_>) {
     );
 }
 
-#[actix_web::test]
-async fn without_a_connection_to_be_had_everything_is_unavailable() {
+/// A service whose connections can be numbered: the database's owner has as many as there are.
+async fn served_by_a_role() -> (TestApp, ServingRole) {
     let mut database = TestDatabase::create().await;
     let role = ServingRole::of(&mut database).await;
     let clock = Arc::new(TestClock::stopped());
     let app = TestApp::on(Rc::new(database), clock, |config| {
         config.database.migrate_on_start = false;
-    })
-    .await;
+    });
+    (app.await, role)
+}
+
+#[actix_web::test]
+async fn without_a_connection_to_be_had_everything_is_unavailable() {
+    let (app, role) = served_by_a_role().await;
     let everybody = Everybody::of(&app).await;
     let before = everything_kept(&app).await;
     run(&app, format!("alter role {} connection limit 0", role.name)).await;
@@ -101,13 +106,7 @@ async fn without_a_connection_to_be_had_everything_is_unavailable() {
 /// Other services have taken every connection that it lost: what it has works on.
 #[actix_web::test]
 async fn a_pulse_that_gets_no_connection_is_no_database_that_is_away() {
-    let mut database = TestDatabase::create().await;
-    let role = ServingRole::of(&mut database).await;
-    let clock = Arc::new(TestClock::stopped());
-    let app = TestApp::on(Rc::new(database), clock, |config| {
-        config.database.migrate_on_start = false;
-    })
-    .await;
+    let (app, role) = served_by_a_role().await;
     let ann = app.sign_up("ann@example.com").await;
     run(&app, format!("alter role {} connection limit 1", role.name)).await;
     app.tamper(
