@@ -1,9 +1,11 @@
 //! The composition root: the only place that knows how everything fits together.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
+use ipnet::{IpNet, Ipv4Net};
 use secrecy::ExposeSecret;
 
 use crate::config::{self, Config, Master, MasterKey};
@@ -31,9 +33,22 @@ pub struct App {
     pub metrics: Metrics,
     /// What the HTTP layer needs to know.
     pub surroundings: Surroundings,
+    /// How many connections clients may have.
+    pub connections: Connections,
     db: Db,
-    /// For all threads that serve together.
-    connections: usize,
+    /// Connections to it, for all threads that serve together.
+    pool: usize,
+}
+
+/// How many connections clients may have.
+#[derive(Debug, Clone)]
+pub struct Connections {
+    /// All together.
+    pub total: usize,
+    /// One source.
+    pub per_source: usize,
+    /// Networks that stand for many clients, and are no source: proxies, and the machine itself.
+    pub spared: Vec<IpNet>,
 }
 
 /// The database, once it is known where it is.
@@ -99,19 +114,20 @@ impl App {
             seams,
             metrics,
             surroundings,
+            connections: connections(&config.http),
             db,
-            connections: config.database.pool,
+            pool: config.database.pool,
         })
     }
 
     /// How many threads may serve: each needs a connection.
     pub fn threads(&self, cores: usize) -> usize {
-        cores.min(self.connections)
+        cores.min(self.pool)
     }
 
     /// Gives the `nth` of so many serving threads, the one that this is called on, its part of the database connections.
     pub fn lend_connections_here(&self, nth: usize, threads: usize) {
-        let most = self.connections / threads + usize::from(nth < self.connections % threads);
+        let most = self.pool / threads + usize::from(nth < self.pool % threads);
         if let Err(error) = self.db.lend_here(most) {
             tracing::error!(%error, "a thread serves with fewer connections than it should");
         }
@@ -240,6 +256,18 @@ fn surroundings(config: &Config) -> anyhow::Result<Surroundings> {
         },
         is_https: url.scheme() == "https",
     })
+}
+
+fn connections(http: &config::Http) -> Connections {
+    let loopback = [
+        Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8).into(),
+        IpAddr::from(Ipv6Addr::LOCALHOST).into(),
+    ];
+    Connections {
+        total: http.max_connections,
+        per_source: http.max_connections_per_source,
+        spared: [&http.trusted_proxies[..], &loopback].concat(),
+    }
 }
 
 async fn key_rules(

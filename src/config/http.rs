@@ -30,6 +30,16 @@ pub(super) const TRUSTED_PROXIES: Name = Name::plain(
     "",
     "Proxies believed about a client's address: networks or addresses, comma separated",
 );
+pub(super) const MAX_CONNECTIONS: Name = Name::plain(
+    "KEYWARD_MAX_CONNECTIONS",
+    "2000",
+    "Connections of clients at most, 100 to 100000; more wait until one ends",
+);
+pub(super) const MAX_CONNECTIONS_PER_SOURCE: Name = Name::plain(
+    "KEYWARD_MAX_CONNECTIONS_PER_SOURCE",
+    "100",
+    "The same of one IPv4 address or IPv6 /64, 1 to 100000; not of loopback and trusted proxies",
+);
 
 /// The listener and what clients see of it.
 #[derive(Debug, Clone)]
@@ -43,6 +53,10 @@ pub struct Http {
     pub public_url: String,
     /// The networks whose word about a client's address is believed. Never all addresses.
     pub trusted_proxies: Vec<IpNet>,
+    /// How many connections clients may have together.
+    pub max_connections: usize,
+    /// How many of them may be of one source.
+    pub max_connections_per_source: usize,
 }
 
 impl Http {
@@ -56,11 +70,15 @@ impl Http {
         }
         let public_url = env.parsed(&PUBLIC_URL, |text| public_url(text, profile));
         let trusted_proxies = env.parsed(&TRUSTED_PROXIES, |text| parse::list(text, network));
+        let total = env.parsed(&MAX_CONNECTIONS, parse::number(100..=100_000));
+        let per_source = env.parsed(&MAX_CONNECTIONS_PER_SOURCE, parse::number(1..=100_000));
         Some(Self {
             listen: listen?,
             management_listen: management,
             public_url: public_url?,
             trusted_proxies: trusted_proxies?,
+            max_connections: total?,
+            max_connections_per_source: per_source?,
         })
     }
 }

@@ -61,6 +61,8 @@ pub const NAMES: &[Name] = &[
     http::MANAGEMENT_LISTEN,
     http::PUBLIC_URL,
     http::TRUSTED_PROXIES,
+    http::MAX_CONNECTIONS,
+    http::MAX_CONNECTIONS_PER_SOURCE,
     browser::ALLOWED_ORIGINS,
     browser::COOKIE_SECURE,
     browser::COOKIE_SAMESITE,

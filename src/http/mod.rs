@@ -6,6 +6,7 @@ mod handlers;
 mod json;
 mod middleware;
 mod page;
+mod pieces;
 mod problem;
 mod routes;
 mod views;

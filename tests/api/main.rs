@@ -76,6 +76,7 @@ mod serving_role;
 mod sessions;
 mod signup;
 mod signup_refused;
+mod slow_clients;
 mod support;
 mod throttle;
 mod throttle_devices;

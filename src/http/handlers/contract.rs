@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 
 use super::{KEEP_SHORTLY, OPEN_TO_ALL};
+use crate::http::pieces::Pieces;
 
 /// The contract.
 pub const CONTRACT: &str = include_str!("../../../openapi.yaml");
@@ -12,5 +13,5 @@ pub(in crate::http) async fn openapi() -> HttpResponse {
         .content_type("application/yaml")
         .insert_header(KEEP_SHORTLY)
         .insert_header(OPEN_TO_ALL)
-        .body(CONTRACT)
+        .body(Pieces(CONTRACT.as_bytes()))
 }

@@ -23,7 +23,7 @@ pub(super) const MAY_NAME: &[(&str, &str)] = &[
         "app",
         "domain config crypto repositories services http master_key_file metrics",
     ),
-    ("server", "app http"),
+    ("server", "domain app http"),
     (
         "cli",
         "domain config crypto services jobs embedded_postgres telemetry spans app server",
@@ -36,6 +36,8 @@ pub(super) const MAY_NAME: &[(&str, &str)] = &[
 const BELONGS: &[(&str, &str)] = &[
     ("sqlx", "repositories"),
     ("actix_web", "http jobs server cli"),
+    ("actix_http", "server"),
+    ("actix_service", "server"),
     ("tracing_actix_web", "http server"),
     ("argon2", "crypto"),
     ("jsonwebtoken", "crypto"),

@@ -1,26 +1,39 @@
 //! Requests byte by byte, for what no HTTP client would send.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Interest};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use super::contract::{self, Seen};
 use super::{Answer, TestApp};
 
 /// Longer than anything the service waits for.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// One connection to the service.
 pub(crate) struct Wire(BufReader<TcpStream>);
 
 impl Wire {
     pub(crate) async fn to(app: &TestApp) -> Self {
-        Self(BufReader::new(
-            TcpStream::connect(app.address).await.unwrap(),
-        ))
+        Self::from(Ipv4Addr::LOCALHOST, app.address).await
+    }
+
+    /// From one of the machine's own addresses.
+    pub(crate) async fn from(source: Ipv4Addr, to: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((source, 0).into()).unwrap();
+        Self(BufReader::new(socket.connect(to).await.unwrap()))
+    }
+
+    /// One that has room for little until it reads.
+    pub(crate) async fn narrow(app: &TestApp) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        Self(BufReader::new(socket.connect(app.address).await.unwrap()))
     }
 
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
@@ -63,6 +76,23 @@ impl Wire {
         let mut rest = Vec::new();
         let read = timeout(PATIENCE, self.0.read_to_end(&mut rest)).await;
         read.is_ok() && rest.is_empty()
+    }
+
+    /// Whether the service gives the connection up, with nothing of it read.
+    pub(crate) async fn is_cut_off(&mut self) -> bool {
+        let ended = self.0.get_ref().ready(Interest::ERROR);
+        timeout(PATIENCE, ended).await.is_ok()
+    }
+
+    /// Sends this again and again until the service takes no more.
+    pub(crate) async fn pours(&mut self, bytes: &[u8]) {
+        let poured = async { while self.0.write_all(bytes).await.is_ok() {} };
+        timeout(PATIENCE, poured).await.expect("an end");
+    }
+
+    /// Gives the connection up without a farewell.
+    pub(crate) fn reset(self) {
+        self.0.get_ref().set_zero_linger().unwrap();
     }
 
     async fn head(&mut self) -> (u16, HeaderMap) {

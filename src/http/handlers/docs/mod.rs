@@ -13,6 +13,7 @@ use actix_web::web::Path;
 
 use super::{KEEP_SHORTLY, OPEN_TO_ALL};
 use crate::domain::Code;
+use crate::http::pieces::Pieces;
 use crate::http::problem::Problem;
 
 const CROSS_ORIGIN_OPENER_POLICY: HeaderName =
@@ -47,7 +48,7 @@ fn page(policy: &'static str, text: &'static str) -> HttpResponse {
         .insert_header((CROSS_ORIGIN_OPENER_POLICY, "same-origin"))
         .insert_header(KEEP_SHORTLY)
         .insert_header(OPEN_TO_ALL)
-        .body(text)
+        .body(Pieces(text.as_bytes()))
 }
 
 /// What the pages load, by a name that changes with it.
@@ -61,5 +62,5 @@ pub(in crate::http) async fn asset(name: Path<String>) -> Result<HttpResponse, P
     if asset.is_gzip {
         response.insert_header((CONTENT_ENCODING, "gzip"));
     }
-    Ok(response.body(asset.bytes))
+    Ok(response.body(Pieces(asset.bytes)))
 }

@@ -1,0 +1,151 @@
+//! One connection, and how long it may go without an answer or without reading it: what the protocol above has no
+//! deadline for.
+
+use std::io::{self, ErrorKind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix_web::rt::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+
+use super::places::Place;
+
+/// Without an answer, used or not: longer than a connection may be idle and a request may then take.
+const SILENCE: Duration = Duration::from_secs(55);
+/// From the first bytes after an answer to the next answer: longer than a head and its request may take.
+const REQUEST: Duration = Duration::from_secs(25);
+/// For a client to read what waits for it. It is never much: answers are made piece by piece.
+const READER: Duration = Duration::from_secs(20);
+/// What a connection is told that is one too many. It has not asked for anything yet, so this has no request's id.
+const TOO_MANY: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\nretry-after: 5\r\n\r\n";
+
+/// A connection with its place.
+pub(super) struct Connection {
+    stream: TcpStream,
+    timer: Pin<Box<Sleep>>,
+    until: Instant,
+    /// Whether something was read since the last answer.
+    has_asked: bool,
+    /// Whether an answer waits to be read.
+    has_stalled: bool,
+    _place: Place,
+}
+
+impl Connection {
+    pub(super) fn new(stream: TcpStream, place: Place) -> Self {
+        let until = Instant::now() + SILENCE;
+        Self {
+            stream,
+            timer: Box::pin(sleep_until(until)),
+            until,
+            has_asked: false,
+            has_stalled: false,
+            _place: place,
+        }
+    }
+
+    fn asked(&mut self) {
+        if !self.has_asked {
+            self.has_asked = true;
+            self.hasten(REQUEST);
+        }
+    }
+
+    fn stalled(&mut self) {
+        if !self.has_stalled {
+            self.has_stalled = true;
+            self.hasten(READER);
+        }
+    }
+
+    /// All that there was to write is written.
+    fn answered(&mut self) {
+        (self.has_asked, self.has_stalled) = (false, false);
+        // Later than the timer, which is set anew when it fires.
+        self.until = Instant::now() + SILENCE;
+    }
+
+    fn hasten(&mut self, patience: Duration) {
+        self.until = self.until.min(Instant::now() + patience);
+        if self.until < self.timer.deadline() {
+            self.timer.as_mut().reset(self.until);
+        }
+    }
+
+    /// Pending until the time is up.
+    fn poll_patience(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
+        while self.timer.as_mut().poll(context).is_ready() {
+            if self.until <= Instant::now() {
+                // Nor does the kernel keep what nobody reads.
+                drop(self.stream.set_zero_linger());
+                return Poll::Ready(ErrorKind::TimedOut.into());
+            }
+            self.timer.as_mut().reset(self.until);
+        }
+        Poll::Pending
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if read.is_pending() {
+            return self.poll_patience(context).map(Err);
+        }
+        if buffer.filled().len() > before {
+            self.asked();
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match Pin::new(&mut self.stream).poll_write(context, bytes) {
+            Poll::Pending => {
+                self.stalled();
+                self.poll_patience(context).map(Err)
+            }
+            Poll::Ready(Ok(written)) => {
+                if written == bytes.len() {
+                    self.answered();
+                }
+                Poll::Ready(Ok(written))
+            }
+            failed => failed,
+        }
+    }
+
+    /// The protocol calls this whenever it has done something, also while it reads what it throws away.
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Poll::Ready(error) = self.poll_patience(context) {
+            return Poll::Ready(Err(error));
+        }
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+/// Says that there are too many, as far as that can be said at once.
+pub(super) async fn turn_away(stream: &TcpStream) {
+    if let Ok(Ok(())) = timeout(Duration::from_secs(1), stream.writable()).await {
+        // What has arrived is read, or closing would take the answer back.
+        drop(stream.try_read(&mut [0; 4096]));
+        drop(stream.try_write(TOO_MANY));
+    }
+}

@@ -1,0 +1,111 @@
+//! The listener: the application, what surrounds it, and how it stops.
+
+mod connection;
+mod files;
+mod places;
+
+use std::io::{Error, ErrorKind};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use actix_http::HttpServiceBuilder;
+use actix_http::error::DispatchError;
+use actix_service::{ServiceFactoryExt, map_config};
+use actix_web::App as Application;
+use actix_web::dev::{AppConfig, Server, fn_service};
+use actix_web::middleware::from_fn;
+use actix_web::rt::net::TcpStream;
+use actix_web::web::{Data, ServiceConfig};
+use socket2::SockRef;
+use tracing_actix_web::TracingLogger;
+
+use crate::app::App;
+use crate::http;
+use connection::Connection;
+use places::Places;
+
+/// For the head of a connection's first request.
+const HEAD: Duration = Duration::from_secs(5);
+/// For a closing connection to go away.
+const DISCONNECT: Duration = Duration::from_secs(2);
+/// For an idle connection to be used again.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// For the requests under way when the service stops, in seconds: a little more than the longest may take.
+const DRAIN: u64 = 20;
+/// Bytes of answers that the kernel takes of one connection before they are read; it doubles them.
+const SEND_BUFFER: usize = 64 * 1024;
+
+/// A server for clients. It runs when awaited, and ends through its handle.
+pub fn run(app: &App, listener: TcpListener, workers: usize) -> std::io::Result<Server> {
+    files::allow(app.connections.total);
+    let (lender, threads) = (app.clone(), Arc::new(AtomicUsize::new(0)));
+    serve(app, listener, workers, move |routes| {
+        let nth = threads.fetch_add(1, Ordering::Relaxed);
+        lender.lend_connections_here(nth, workers);
+        http::configure(routes);
+    })
+}
+
+/// A server for whoever operates this one.
+pub fn run_management(app: &App, listener: TcpListener) -> std::io::Result<Server> {
+    serve(app, listener, 1, http::configure_management)
+}
+
+/// Each thread that serves calls `begin` once, before its first request.
+fn serve(
+    app: &App,
+    listener: TcpListener,
+    workers: usize,
+    begin: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
+) -> std::io::Result<Server> {
+    SockRef::from(&listener).set_send_buffer_size(SEND_BUFFER)?;
+    let services = Data::new(app.services.clone());
+    let seams = Data::new(app.seams.clone());
+    let metrics = Data::new(app.metrics.clone());
+    let surroundings = Data::new(app.surroundings.clone());
+    let places = Places::new(&app.connections);
+    // Over the total, connections wait in the kernel's queue.
+    let server = Server::build()
+        .workers(workers)
+        .max_concurrent_connections((app.connections.total / workers).max(1))
+        .shutdown_timeout(DRAIN)
+        .disable_signals();
+    let stopping = server.graceful_shutdown_signal();
+    let server = server.listen("keyward", listener, move || {
+        let application = Application::new()
+            .app_data(services.clone())
+            .app_data(seams.clone())
+            .app_data(metrics.clone())
+            .app_data(surroundings.clone())
+            .configure(begin.clone())
+            .wrap(from_fn(http::edge))
+            .wrap(TracingLogger::<http::RequestSpan>::new());
+        let (places, stopping) = (places.clone(), stopping.clone());
+        let protocol = HttpServiceBuilder::default()
+            .client_request_timeout(HEAD)
+            .client_disconnect_timeout(DISCONNECT)
+            .keep_alive(KEEP_ALIVE)
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .h1(map_config(application, |()| AppConfig::default()));
+        fn_service(move |stream| admit(places.clone(), stream)).and_then(protocol)
+    })?;
+    Ok(server.run())
+}
+
+/// A connection that has its place, and whose it is.
+async fn admit(
+    places: Places,
+    stream: TcpStream,
+) -> Result<(Connection, Option<SocketAddr>), DispatchError> {
+    let peer = stream.peer_addr().ok();
+    if let Some(place) = places.take(peer.map(|peer| peer.ip())) {
+        return Ok((Connection::new(stream, place), peer));
+    }
+    connection::turn_away(&stream).await;
+    Err(DispatchError::Io(Error::from(ErrorKind::QuotaExceeded)))
+}

@@ -1,0 +1,216 @@
+//! Clients that send or read slowly, or hold more connections than they should: they cost little, and stop nobody.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::time::{Duration, Instant};
+
+use actix_web::dev::ServerHandle;
+use futures_util::future::{join, join_all};
+use keyward::app::Connections;
+use keyward::server;
+
+use crate::http::login;
+use crate::support::{TestApp, Wire};
+
+const LIVE: &str = "GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n";
+/// So many of each kind at once.
+const MANY: usize = 200;
+
+/// How long it takes until they are given up.
+async fn given_up(clients: impl IntoIterator<Item = impl Future<Output = ()>>) -> Duration {
+    let start = Instant::now();
+    join_all(clients).await;
+    start.elapsed()
+}
+
+async fn sends_half_a_head(mut wire: Wire) {
+    wire.send("POST /v1/auth/login HTTP/1.1\r\nHost: a\r\nX-A: ")
+        .await;
+    assert_eq!(wire.bare("POST").await.status, 408);
+    assert!(wire.is_closed().await);
+}
+
+async fn sends_half_a_body(mut wire: Wire) {
+    wire.send(login("Content-Length: 99\r\n") + "{\"email\":")
+        .await;
+    let answer = wire.answer("POST", "/v1/auth/login").await;
+    answer.refused(408, "request_timeout");
+    assert!(wire.is_closed().await);
+}
+
+/// Asks for more than the kernel takes of one connection.
+async fn reads_nothing(mut wire: Wire) {
+    let contract = "GET /openapi.yaml HTTP/1.1\r\nHost: a\r\n\r\n";
+    wire.send(contract.repeat(8)).await;
+    assert!(wire.is_cut_off().await);
+}
+
+#[actix_web::test]
+async fn six_hundred_slow_clients_stop_nobody_and_are_given_up() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann@example.com").await;
+    let [mut heads, mut bodies, mut readers] = [const { Vec::new() }; 3];
+    for _ in 0..MANY {
+        heads.push(Wire::to(&app).await);
+        bodies.push(Wire::to(&app).await);
+        readers.push(Wire::narrow(&app).await);
+    }
+    let heads = given_up(heads.into_iter().map(sends_half_a_head));
+    let bodies = given_up(bodies.into_iter().map(sends_half_a_body));
+    let readers = given_up(readers.into_iter().map(reads_nothing));
+    let others = async {
+        for number in 0..10 {
+            ann.me().await.is(200);
+            app.sign_up(&format!("u{number}@example.com")).await;
+            let mut wire = Wire::to(&app).await;
+            wire.send(LIVE).await;
+            wire.answer("GET", "/health/live").await.is(200);
+        }
+    };
+    let ((heads, bodies), (readers, ())) = join(join(heads, bodies), join(readers, others)).await;
+    let seconds = |from, to| Duration::from_secs(from)..Duration::from_secs(to);
+    // Later than the deadlines of one, because hundreds are served by a thread that others share.
+    assert!(seconds(4, 15).contains(&heads), "{heads:?}");
+    assert!(seconds(9, 20).contains(&bodies), "{bodies:?}");
+    assert!(seconds(19, 35).contains(&readers), "{readers:?}");
+}
+
+#[actix_web::test]
+async fn who_reads_slowly_and_reads_gets_all_of_it() {
+    let app = TestApp::start().await;
+    let mut wire = Wire::narrow(&app).await;
+    wire.send("GET /openapi.yaml HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await;
+    wire.send(LIVE).await;
+    let contract = wire.bare("GET").await;
+    assert_eq!(contract.text(), app.get("/openapi.yaml").await.text());
+    wire.answer("GET", "/health/live").await.is(200);
+}
+
+#[actix_web::test]
+async fn a_later_head_that_stops_is_given_up_like_the_first() {
+    let app = TestApp::start().await;
+    let mut kept = Wire::to(&app).await;
+    kept.send(LIVE).await;
+    kept.answer("GET", "/health/live").await.is(200);
+    kept.send("GET /health").await;
+    let mut pipelined = Wire::to(&app).await;
+    pipelined.send(LIVE).await;
+    pipelined.answer("GET", "/health/live").await.is(200);
+    pipelined.send(format!("{LIVE}GET /health")).await;
+    pipelined.answer("GET", "/health/live").await.is(200);
+    pipelined.send("/l").await;
+    let (kept, pipelined) = join(kept.is_closed(), pipelined.is_closed()).await;
+    assert!(kept && pipelined);
+}
+
+#[actix_web::test]
+async fn a_body_without_an_end_that_nobody_reads_is_cut_off() {
+    let app = TestApp::start().await;
+    let endless = async |method: &str, path: &str| {
+        let mut wire = Wire::to(&app).await;
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: a\r\n");
+        wire.send(format!("{head}Transfer-Encoding: chunked\r\n\r\n"))
+            .await;
+        wire.answer(method, path).await;
+        wire.pours(b"4\r\nabcd\r\n").await;
+    };
+    let live = endless("GET", "/health/live");
+    let me = endless("PATCH", "/v1/me");
+    join(live, join(me, endless("POST", "/nothing"))).await;
+}
+
+#[actix_web::test]
+async fn a_hundred_requests_sent_at_once_are_answered_in_order() {
+    let app = TestApp::start().await;
+    let mut wire = Wire::to(&app).await;
+    let nothing = "GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n";
+    wire.send(format!("{LIVE}{nothing}").repeat(50)).await;
+    for _ in 0..50 {
+        wire.answer("GET", "/health/live").await.is(200);
+        wire.answer("GET", "/nothing")
+            .await
+            .refused(404, "not_found");
+    }
+}
+
+/// A listener of the same service that allows so many connections, and spares nobody.
+fn allowing(app: &TestApp, total: usize, per_source: usize) -> (SocketAddr, ServerHandle) {
+    let mut narrow = app.app.clone();
+    narrow.connections = Connections {
+        total,
+        per_source,
+        spared: Vec::new(),
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = server::run(&narrow, listener, 1).unwrap();
+    let handle = server.handle();
+    actix_web::rt::spawn(server);
+    (address, handle)
+}
+
+/// A connection of the source that has been answered, if there is a place for it.
+async fn placed(source: Ipv4Addr, to: SocketAddr) -> Option<Wire> {
+    let mut wire = Wire::from(source, to).await;
+    wire.send(LIVE).await;
+    let answer = wire.bare("GET").await;
+    if answer.status == 200 {
+        return Some(wire);
+    }
+    assert_eq!(answer.status, 503);
+    assert_eq!(answer.header("connection"), Some("close"));
+    assert!(wire.is_closed().await);
+    None
+}
+
+#[actix_web::test]
+async fn a_source_has_so_many_connections_and_gets_them_back_however_they_end() {
+    let app = TestApp::start().await;
+    let (to, handle) = allowing(&app, 100, 1);
+    let [one, other] = [2, 3].map(|last| Ipv4Addr::new(127, 0, 0, last));
+    let again = async || loop {
+        if let Some(wire) = placed(one, to).await {
+            return wire;
+        }
+    };
+    let end = async |how: &str, bytes: &str| {
+        let mut wire = again().await;
+        assert!(placed(one, to).await.is_none(), "{how}");
+        assert!(placed(other, to).await.is_some(), "{how}");
+        if !bytes.is_empty() {
+            wire.send(bytes).await;
+            wire.bare("GET").await;
+            assert!(wire.is_closed().await, "{how}");
+        } else if how == "reset" {
+            wire.reset();
+        }
+    };
+    end("left", "").await;
+    end("reset", "").await;
+    end("not HTTP", "what?\r\n\r\n").await;
+    let bye = LIVE.replace("Host", "Connection: close\r\nHost");
+    end("asked for", &bye).await;
+    end(
+        "a body unread",
+        &LIVE.replace("\r\n\r\n", "\r\nContent-Length: 9\r\n\r\n"),
+    )
+    .await;
+    again().await;
+    drop(handle.stop(false));
+}
+
+#[actix_web::test]
+async fn over_the_total_a_connection_waits_until_another_ends() {
+    let app = TestApp::start().await;
+    let (to, handle) = allowing(&app, 4, 100);
+    let mut wires = Vec::new();
+    for last in 1..=4 {
+        wires.push(placed(Ipv4Addr::new(127, 0, 0, last), to).await.unwrap());
+    }
+    let mut fifth = Box::pin(placed(Ipv4Addr::new(127, 0, 0, 5), to));
+    let early = tokio::time::timeout(Duration::from_millis(300), &mut fifth).await;
+    assert!(early.is_err(), "there is no place yet");
+    wires.pop();
+    assert!(fifth.await.is_some());
+    drop(handle.stop(false));
+}
