@@ -124,7 +124,7 @@ impl AsyncWrite for Connection {
                 }
                 Poll::Ready(Ok(written))
             }
-            failed => failed,
+            failed @ Poll::Ready(Err(_)) => failed,
         }
     }
 

@@ -34,6 +34,8 @@ const DISCONNECT: Duration = Duration::from_secs(2);
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// For the requests under way when the service stops, in seconds: a little more than the longest may take.
 const DRAIN: u64 = 20;
+/// Bytes of answers that are made before those before them are sent.
+const WRITE_BUFFER: usize = 16 * 1024;
 /// Bytes of answers that the kernel takes of one connection before they are read; it doubles them.
 const SEND_BUFFER: usize = 64 * 1024;
 
@@ -87,6 +89,7 @@ fn serve(
             .client_request_timeout(HEAD)
             .client_disconnect_timeout(DISCONNECT)
             .keep_alive(KEEP_ALIVE)
+            .h1_write_buffer_size(WRITE_BUFFER)
             .graceful_shutdown_signal(move || {
                 let stopping = stopping.clone();
                 async move { stopping.notified().await }

@@ -104,7 +104,7 @@ async fn a_later_head_that_stops_is_given_up_like_the_first() {
 }
 
 #[actix_web::test]
-async fn a_body_without_an_end_that_nobody_reads_is_cut_off() {
+async fn a_body_that_nobody_reads_and_that_has_no_end_is_cut_off() {
     let app = TestApp::start().await;
     let endless = async |method: &str, path: &str| {
         let mut wire = Wire::to(&app).await;
@@ -112,7 +112,7 @@ async fn a_body_without_an_end_that_nobody_reads_is_cut_off() {
         wire.send(format!("{head}Transfer-Encoding: chunked\r\n\r\n"))
             .await;
         wire.answer(method, path).await;
-        wire.pours(b"4\r\nabcd\r\n").await;
+        wire.drips(b"4\r\nabcd\r\n").await;
     };
     let live = endless("GET", "/health/live");
     let me = endless("PATCH", "/v1/me");

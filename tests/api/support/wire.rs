@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Interest};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::time::timeout;
+use tokio::time::{interval, timeout};
 
 use super::contract::{self, Seen};
 use super::{Answer, TestApp};
@@ -84,10 +84,15 @@ impl Wire {
         timeout(PATIENCE, ended).await.is_ok()
     }
 
-    /// Sends this again and again until the service takes no more.
-    pub(crate) async fn pours(&mut self, bytes: &[u8]) {
-        let poured = async { while self.0.write_all(bytes).await.is_ok() {} };
-        timeout(PATIENCE, poured).await.expect("an end");
+    /// Sends this drop by drop until the service takes no more.
+    pub(crate) async fn drips(&mut self, bytes: &[u8]) {
+        let mut pace = interval(Duration::from_millis(20));
+        let dripped = async {
+            while self.0.write_all(bytes).await.is_ok() {
+                pace.tick().await;
+            }
+        };
+        timeout(PATIENCE, dripped).await.expect("an end");
     }
 
     /// Gives the connection up without a farewell.
