@@ -155,6 +155,7 @@ fn network(text: &str) -> Result<IpNet, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
 
     #[test]
     fn the_public_url_is_normalised() {
@@ -185,6 +186,18 @@ mod tests {
             "https://example.com.",
         ] {
             assert!(public_url(text, Profile::Development).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn connections_are_limited_within_bounds() {
+        for (name, below, least, most, above) in [
+            (MAX_CONNECTIONS, "99", "100", "100000", "100001"),
+            (MAX_CONNECTIONS_PER_SOURCE, "0", "1", "100000", "100001"),
+        ] {
+            let read = |value: &str| Config::read([(name.name.to_owned(), value.to_owned())]);
+            assert!(read(least).is_ok() && read(most).is_ok(), "{}", name.name);
+            assert!(read(below).is_err() && read(above).is_err());
         }
     }
 

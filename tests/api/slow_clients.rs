@@ -86,37 +86,45 @@ async fn who_reads_slowly_and_reads_gets_all_of_it() {
     wire.answer("GET", "/health/live").await.is(200);
 }
 
-#[actix_web::test]
-async fn a_later_head_that_stops_is_given_up_like_the_first() {
-    let app = TestApp::start().await;
-    let mut kept = Wire::to(&app).await;
-    kept.send(LIVE).await;
-    kept.answer("GET", "/health/live").await.is(200);
-    kept.send("GET /health").await;
-    let mut pipelined = Wire::to(&app).await;
-    pipelined.send(LIVE).await;
-    pipelined.answer("GET", "/health/live").await.is(200);
-    pipelined.send(format!("{LIVE}GET /health")).await;
-    pipelined.answer("GET", "/health/live").await.is(200);
-    pipelined.send("/l").await;
-    let (kept, pipelined) = join(kept.is_closed(), pipelined.is_closed()).await;
-    assert!(kept && pipelined);
+/// A connection that was answered once, and on which this follows.
+async fn used(app: &TestApp, follows: &str) -> Wire {
+    let mut wire = Wire::to(app).await;
+    wire.send(LIVE).await;
+    wire.answer("GET", "/health/live").await.is(200);
+    wire.send(follows).await;
+    wire
+}
+
+async fn stops_in_a_later_head(app: &TestApp) {
+    assert!(used(app, "GET /health").await.is_closed().await);
+}
+
+async fn stops_in_a_pipelined_head(app: &TestApp) {
+    let mut wire = used(app, &format!("{LIVE}GET /health")).await;
+    wire.answer("GET", "/health/live").await.is(200);
+    wire.send("/l").await;
+    assert!(wire.is_closed().await);
+}
+
+/// A body that nobody wants, and that has no end.
+async fn drips(app: &TestApp, method: &str, path: &str) {
+    let mut wire = Wire::to(app).await;
+    let head = format!("{method} {path} HTTP/1.1\r\nHost: a\r\n");
+    wire.send(format!("{head}Transfer-Encoding: chunked\r\n\r\n"))
+        .await;
+    wire.answer(method, path).await;
+    wire.drips(b"4\r\nabcd\r\n").await;
 }
 
 #[actix_web::test]
-async fn a_body_that_nobody_reads_and_that_has_no_end_is_cut_off() {
+async fn what_follows_an_answer_and_never_ends_is_cut_off() {
     let app = TestApp::start().await;
-    let endless = async |method: &str, path: &str| {
-        let mut wire = Wire::to(&app).await;
-        let head = format!("{method} {path} HTTP/1.1\r\nHost: a\r\n");
-        wire.send(format!("{head}Transfer-Encoding: chunked\r\n\r\n"))
-            .await;
-        wire.answer(method, path).await;
-        wire.drips(b"4\r\nabcd\r\n").await;
-    };
-    let live = endless("GET", "/health/live");
-    let me = endless("PATCH", "/v1/me");
-    join(live, join(me, endless("POST", "/nothing"))).await;
+    let heads = join(stops_in_a_later_head(&app), stops_in_a_pipelined_head(&app));
+    let refused = join(
+        drips(&app, "PATCH", "/v1/me"),
+        drips(&app, "POST", "/nothing"),
+    );
+    join(heads, join(refused, drips(&app, "GET", "/health/live"))).await;
 }
 
 #[actix_web::test]
