@@ -41,9 +41,9 @@ const SEND_BUFFER: usize = 64 * 1024;
 
 /// A server for clients. It runs when awaited, and ends through its handle.
 pub fn run(app: &App, listener: TcpListener, workers: usize) -> std::io::Result<Server> {
-    files::allow(app.connections.total);
+    let most = files::allow(app.connections.total) / workers;
     let (lender, threads) = (app.clone(), Arc::new(AtomicUsize::new(0)));
-    serve(app, listener, workers, move |routes| {
+    serve(app, listener, (workers, most), move |routes| {
         let nth = threads.fetch_add(1, Ordering::Relaxed);
         lender.lend_connections_here(nth, workers);
         http::configure(routes);
@@ -52,14 +52,15 @@ pub fn run(app: &App, listener: TcpListener, workers: usize) -> std::io::Result<
 
 /// A server for whoever operates this one.
 pub fn run_management(app: &App, listener: TcpListener) -> std::io::Result<Server> {
-    serve(app, listener, 1, http::configure_management)
+    let most = app.connections.total;
+    serve(app, listener, (1, most), http::configure_management)
 }
 
-/// Each thread that serves calls `begin` once, before its first request.
+/// With so many threads, and so many connections for each. A thread calls `begin` once, before its first request.
 fn serve(
     app: &App,
     listener: TcpListener,
-    workers: usize,
+    (workers, most): (usize, usize),
     begin: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
 ) -> std::io::Result<Server> {
     SockRef::from(&listener).set_send_buffer_size(SEND_BUFFER)?;
@@ -68,10 +69,10 @@ fn serve(
     let metrics = Data::new(app.metrics.clone());
     let surroundings = Data::new(app.surroundings.clone());
     let places = Places::new(&app.connections);
-    // Over the total, connections wait in the kernel's queue.
+    // More connections wait in the kernel's queue.
     let server = Server::build()
         .workers(workers)
-        .max_concurrent_connections((app.connections.total / workers).max(1))
+        .max_concurrent_connections(most.max(1))
         .shutdown_timeout(DRAIN)
         .disable_signals();
     let stopping = server.graceful_shutdown_signal();
