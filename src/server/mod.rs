@@ -14,7 +14,10 @@ use actix_http::HttpServiceBuilder;
 use actix_http::error::DispatchError;
 use actix_service::{ServiceFactoryExt, map_config};
 use actix_web::App as Application;
-use actix_web::dev::{AppConfig, Server, fn_service};
+use actix_web::body::MessageBody;
+use actix_web::dev::{
+    AppConfig, Server, ServiceFactory, ServiceRequest, ServiceResponse, fn_service,
+};
 use actix_web::middleware::from_fn;
 use actix_web::rt::net::TcpStream;
 use actix_web::web::{Data, ServiceConfig};
@@ -64,11 +67,7 @@ fn serve(
     begin: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
 ) -> std::io::Result<Server> {
     SockRef::from(&listener).set_send_buffer_size(SEND_BUFFER)?;
-    let services = Data::new(app.services.clone());
-    let seams = Data::new(app.seams.clone());
-    let metrics = Data::new(app.metrics.clone());
-    let surroundings = Data::new(app.surroundings.clone());
-    let places = Places::new(&app.connections);
+    let (app, places) = (app.clone(), Places::new(&app.connections));
     // More connections wait in the kernel's queue.
     let server = Server::build()
         .workers(workers)
@@ -77,14 +76,7 @@ fn serve(
         .disable_signals();
     let stopping = server.graceful_shutdown_signal();
     let server = server.listen("keyward", listener, move || {
-        let application = Application::new()
-            .app_data(services.clone())
-            .app_data(seams.clone())
-            .app_data(metrics.clone())
-            .app_data(surroundings.clone())
-            .configure(begin.clone())
-            .wrap(from_fn(http::edge))
-            .wrap(TracingLogger::<http::RequestSpan>::new());
+        let application = application(app.clone(), begin.clone());
         let (places, stopping) = (places.clone(), stopping.clone());
         let protocol = HttpServiceBuilder::default()
             .client_request_timeout(HEAD)
@@ -99,6 +91,29 @@ fn serve(
         fn_service(move |stream| admit(places.clone(), stream)).and_then(protocol)
     })?;
     Ok(server.run())
+}
+
+/// What serves the requests of one thread.
+fn application(
+    app: App,
+    begin: impl FnOnce(&mut ServiceConfig),
+) -> Application<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody>,
+        Error = actix_web::Error,
+        InitError = (),
+    >,
+> {
+    Application::new()
+        .app_data(Data::new(app.services))
+        .app_data(Data::new(app.seams))
+        .app_data(Data::new(app.metrics))
+        .app_data(Data::new(app.surroundings))
+        .configure(begin)
+        .wrap(from_fn(http::edge))
+        .wrap(TracingLogger::<http::RequestSpan>::new())
 }
 
 /// A connection that has its place, and whose it is.

@@ -75,7 +75,7 @@ async fn six_hundred_slow_clients_stop_nobody_and_are_given_up() {
 }
 
 #[actix_web::test]
-async fn who_reads_slowly_and_reads_gets_all_of_it() {
+async fn who_has_room_for_little_gets_all_of_it() {
     let app = TestApp::start().await;
     let mut wire = Wire::narrow(&app).await;
     wire.send("GET /openapi.yaml HTTP/1.1\r\nHost: a\r\n\r\n")
