@@ -66,7 +66,10 @@ fn serve(
     (workers, most): (usize, usize),
     begin: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
 ) -> std::io::Result<Server> {
-    SockRef::from(&listener).set_send_buffer_size(SEND_BUFFER)?;
+    let socket = SockRef::from(&listener);
+    // Every connection has these from its listener. An answer in pieces does not wait for the first to be acknowledged.
+    socket.set_tcp_nodelay(true)?;
+    socket.set_send_buffer_size(SEND_BUFFER)?;
     let (app, places) = (app.clone(), Places::new(&app.connections));
     // More connections wait in the kernel's queue.
     let server = Server::build()
