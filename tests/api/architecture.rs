@@ -19,7 +19,7 @@ fn library() -> Vec<Source> {
 }
 
 fn all_rust() -> Vec<Source> {
-    [library(), sources("tests", "rs")]
+    [library(), sources("tests", "rs"), sources("benches", "rs")]
         .into_iter()
         .flatten()
         .collect()

@@ -1,0 +1,93 @@
+//! Keyward beside its own limits, in one run: a bare handler that verifies a token, the same SQL by pgbench, the same
+//! password hash by itself. With `--users`, beside itself on a small database. How to read it: `docs/performance.md`.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "statements that only a benchmark makes"
+)]
+#![expect(clippy::print_stdout, reason = "what was measured is the result")]
+#![expect(clippy::print_stderr, reason = "how far it has got is not")]
+
+mod bare;
+mod database;
+mod figures;
+mod hashing;
+mod http;
+mod keyward;
+mod limits;
+mod load;
+mod machine;
+mod people;
+mod pgbench;
+#[path = "../seed/rows.rs"]
+mod rows;
+mod shares;
+mod sizes;
+#[path = "../pieces/tokens.rs"]
+mod tokens;
+
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Parser;
+
+/// As in the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Users of the small database.
+const FEW: i64 = 10_000;
+
+/// Measures Keyward beside its limits, or with `--users` beside itself on a small database.
+#[derive(Parser)]
+struct Arguments {
+    /// Compare a database of so many users, and three sessions each, with one of 10000.
+    #[arg(long, value_parser = clap::value_parser!(i64).range(FEW..))]
+    users: Option<i64>,
+    /// How often each step is measured.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// How long, in seconds.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
+    seconds: u64,
+    /// Given by cargo.
+    #[arg(long, hide = true)]
+    bench: bool,
+    /// Be the bare server, with this published key.
+    #[arg(long, hide = true)]
+    bare: Option<String>,
+}
+
+/// How much is measured.
+#[derive(Clone, Copy)]
+struct Extent {
+    rounds: u32,
+    step: Duration,
+}
+
+impl Extent {
+    /// The rounds, of which the first, 0, only warms up.
+    fn rounds(self) -> impl Iterator<Item = u32> {
+        (0..=self.rounds).inspect(move |round| eprintln!("Round {round} of {}.", self.rounds))
+    }
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    ::keyward::crypto::install_provider();
+    if let Some(key) = arguments.bare {
+        return bare::serve(&key);
+    }
+    let extent = Extent {
+        rounds: arguments.rounds,
+        step: Duration::from_secs(arguments.seconds),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        match arguments.users {
+            Some(users) => sizes::compare(users, extent).await,
+            None => limits::compare(extent).await,
+        }
+    })
+}

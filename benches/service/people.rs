@@ -1,0 +1,131 @@
+//! Requests of people who are spread over the whole database, with tokens made as Keyward would.
+
+use anyhow::{Context, Result};
+use chrono::{DateTime, TimeDelta, Utc};
+use keyward::config::MasterKey;
+use keyward::crypto::{AccessTokenRules, KeyRing, OsEntropy, RefreshToken};
+use keyward::domain::{AuthMethod, Clock, Session, SystemClock, Transport};
+use keyward::repositories::Db;
+use secrecy::ExposeSecret;
+use serde_json::json;
+use sqlx::{Connection, PgConnection};
+use uuid::Uuid;
+
+use crate::http::{get, post};
+use crate::keyward::MASTER_KEY;
+use crate::load::{Request, member};
+use crate::rows::PASSWORD;
+
+/// Sessions that ask who they are, and as many that are refreshed.
+const SESSIONS: i64 = 4096;
+const USERS: i64 = 1024;
+
+/// A session that is alive, with its user, and the secret of its refresh token.
+type Row = (Uuid, Uuid, DateTime<Utc>, Vec<u8>);
+
+pub(crate) struct People {
+    /// Access tokens.
+    pub(crate) tokens: Vec<String>,
+    pub(crate) me: Vec<Request>,
+    pub(crate) refresh: Vec<Request>,
+    pub(crate) login: Vec<Request>,
+    /// What access tokens are verified with, as a JWK.
+    pub(crate) key: String,
+}
+
+impl People {
+    /// Of a database that Keyward has made its keys in.
+    pub(crate) async fn of(database_url: &str) -> Result<Self> {
+        let ring = ring(database_url).await?;
+        let mut connection = PgConnection::connect(database_url).await?;
+        let sessions: Vec<Row> = sqlx::query_as(
+            "select id, user_id, created_at, sha256(uuid_send(id)) from sessions
+             where ended_at is null and rotated_at > now() - interval '6 days' order by random() limit $1",
+        )
+        .bind(2 * SESSIONS)
+        .fetch_all(&mut connection)
+        .await?;
+        let emails: Vec<String> =
+            sqlx::query_scalar("select email from users order by random() limit $1")
+                .bind(USERS)
+                .fetch_all(&mut connection)
+                .await?;
+        connection.close().await?;
+        let (asking, refreshing) = sessions.split_at(sessions.len() / 2);
+        let tokens = asking.iter().map(|row| access_token(&ring, row));
+        let tokens: Vec<String> = tokens.collect::<Result<_>>()?;
+        let published = ring.published(SystemClock.now());
+        Ok(Self {
+            me: asked_with("/v1/me", &tokens),
+            tokens,
+            refresh: refreshing
+                .iter()
+                .map(|row| first_refresh(&ring, row))
+                .collect::<Result<_>>()?,
+            login: emails.iter().map(|email| login(email)).collect(),
+            key: serde_json::to_string(published.first().context("no key is published")?)?,
+        })
+    }
+}
+
+async fn ring(database_url: &str) -> Result<KeyRing> {
+    let db = Db::new(database_url)?;
+    let sealed = db.conn().await?.keys().list().await?;
+    let masters = MasterKey::parse_list(MASTER_KEY).map_err(anyhow::Error::msg)?;
+    Ok(KeyRing::open(&sealed, &masters)?)
+}
+
+/// One request with each of the tokens.
+pub(crate) fn asked_with(path: &str, tokens: &[String]) -> Vec<Request> {
+    let requests = tokens.iter().map(|token| Request {
+        bytes: get(path, token),
+        next: None,
+    });
+    requests.collect()
+}
+
+fn access_token(ring: &KeyRing, (id, user_id, created_at, _): &Row) -> Result<String> {
+    let rules = AccessTokenRules {
+        issuer: "http://localhost:8080".to_owned(),
+        audience: vec!["http://localhost:8080".to_owned()],
+        ttl: TimeDelta::hours(1),
+    };
+    let session = Session {
+        id: (*id).into(),
+        user_id: (*user_id).into(),
+        device_id: (*id).into(),
+        transport: Transport::Body,
+        auth_methods: vec![AuthMethod::Password],
+        created_at: *created_at,
+        last_seen_at: *created_at,
+        rotated_at: *created_at,
+        absolute_expires_at: *created_at + TimeDelta::days(30),
+        ip: None,
+        user_agent: None,
+        ended_at: None,
+    };
+    let issued = rules.issue(ring, &session, &[], SystemClock.now(), &OsEntropy)?;
+    Ok(issued.token)
+}
+
+fn first_refresh(ring: &KeyRing, (id, _, _, secret): &Row) -> Result<Request> {
+    let token = RefreshToken::first((*id).into(), secret.as_slice().try_into()?);
+    let text = token.encode(ring, SystemClock.now())?;
+    Ok(Request {
+        bytes: refresh(text.expose_secret()),
+        next: Some(|answer| Ok(refresh(member(answer, "refresh_token")?))),
+    })
+}
+
+fn refresh(token: &str) -> Vec<u8> {
+    let body = json!({ "refresh_token": token });
+    post("/v1/auth/refresh", &body.to_string())
+}
+
+fn login(email: &str) -> Request {
+    let body = json!({ "email": email, "password": PASSWORD });
+    Request {
+        bytes: post("/v1/auth/login", &body.to_string()),
+        next: None,
+    }
+}

@@ -1,0 +1,117 @@
+//! Keyward beside itself: the same requests to a small database and to a large one, in turn.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use crate::database::Server;
+use crate::figures::{Figures, median, shown, table};
+use crate::keyward::Keyward;
+use crate::load::Load;
+use crate::machine::Processes;
+use crate::people::People;
+use crate::pgbench::CLIENTS;
+use crate::rows::SESSIONS_EACH;
+use crate::{Extent, FEW};
+
+const ME: &str = "`GET /v1/me`";
+const REFRESH: &str = "refresh";
+const REQUESTS: [&str; 3] = [ME, REFRESH, "login"];
+
+/// One database with its Keyward.
+struct Size {
+    users: i64,
+    keyward: Keyward,
+    people: People,
+    /// Of each request, round by round.
+    measured: [Vec<Figures>; 3],
+}
+
+/// Measures, and prints two tables.
+pub(crate) async fn compare(users: i64, extent: Extent) -> Result<()> {
+    let server = Server::start()?;
+    let mut sizes = [
+        Size::make(&server, "few", FEW).await?,
+        Size::make(&server, "many", users).await?,
+    ];
+    for round in extent.rounds() {
+        for request in 0..REQUESTS.len() {
+            for size in &mut sizes {
+                let figures = size.measure(request, extent.step, server.pid()?).await?;
+                if round > 0 {
+                    size.measured[request].push(figures);
+                }
+            }
+        }
+    }
+    print(&sizes);
+    Ok(())
+}
+
+impl Size {
+    async fn make(server: &Server, name: &'static str, users: i64) -> Result<Self> {
+        let began = Instant::now();
+        let url = server.seeded(name, users).await?;
+        let (sessions, took) = (users * SESSIONS_EACH, began.elapsed().as_secs_f64());
+        eprintln!("Made {users} users and {sessions} sessions in {took:.1} s.");
+        let keyward = Keyward::start(server.home(), &url)?;
+        Ok(Self {
+            users,
+            people: People::of(&url).await?,
+            keyward,
+            measured: Default::default(),
+        })
+    }
+
+    async fn measure(&mut self, request: usize, time: Duration, database: u32) -> Result<Figures> {
+        let people = &mut self.people;
+        let requests = match REQUESTS[request] {
+            ME => &mut people.me,
+            REFRESH => &mut people.refresh,
+            _ => &mut people.login,
+        };
+        let load = Load {
+            address: self.keyward.address,
+            connections: CLIENTS,
+            every: None,
+        };
+        let service = Some(self.keyward.pid());
+        let processes = Processes { service, database };
+        let (before, began) = (processes.used(), Instant::now());
+        let took = load.run(requests, time).await?;
+        Ok(Figures::of(
+            took,
+            began.elapsed(),
+            processes.used().since(before),
+        ))
+    }
+}
+
+fn print(sizes: &[Size; 2]) {
+    let [few, many] = sizes;
+    let names = REQUESTS.map(|request| {
+        sizes
+            .each_ref()
+            .map(|size| format!("{request}, {} users", size.users))
+    });
+    let steps = names.iter().enumerate().flat_map(|(at, names)| {
+        let rows = names.iter().zip(sizes);
+        rows.map(move |(name, size)| (name.as_str(), size.measured[at].as_slice()))
+    });
+    println!("\n{}", table(steps));
+    println!(
+        "| at {} users to at {} | CPU | p50 |\n|---|---:|---:|",
+        many.users, few.users
+    );
+    for (at, request) in REQUESTS.iter().enumerate() {
+        let ratio = |value: fn(&Figures) -> f64| {
+            let each = many.measured[at].iter().zip(&few.measured[at]);
+            shown(median(each.map(|(many, few)| value(many) / value(few))))
+        };
+        println!(
+            "| {request} | {} | {} |",
+            ratio(|f| f.service + f.database),
+            ratio(|f| f.p50)
+        );
+    }
+}
