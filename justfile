@@ -15,6 +15,11 @@ test:
 check:
     .ci/run
 
+# Keyward beside its own limits, and its pieces by themselves, on a quiet machine: docs/performance.md
+bench *arguments:
+    cargo bench --bench service -- {{arguments}}
+    cargo bench --bench pieces
+
 # Format, and fix what clippy can
 fix:
     cargo clippy --fix --allow-dirty --all-targets
