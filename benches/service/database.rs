@@ -22,8 +22,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// In the directory for temporary files.
-    pub(crate) fn start() -> Result<Self> {
+    /// In the directory for temporary files, with so much memory for tables, as PostgreSQL writes it.
+    pub(crate) fn start(shared_buffers: &str) -> Result<Self> {
         let home = TempDir::new()?;
         // The user that PostgreSQL runs as has to enter it.
         fs::set_permissions(home.path(), PermissionsExt::from_mode(0o755))?;
@@ -33,7 +33,7 @@ impl Server {
             bin_dir: None,
             user: None,
             may_download: true,
-            options: Vec::new(),
+            options: vec![("shared_buffers".to_owned(), shared_buffers.to_owned())],
         };
         let entropy: &dyn Entropy = &OsEntropy;
         let password = || URL_SAFE_NO_PAD.encode(entropy.bytes::<16>());

@@ -181,7 +181,7 @@ fn rounds_of(measured: &Measured, wanted: Step) -> &[Figures] {
 
 impl World {
     async fn build() -> Result<Self> {
-        let server = Server::start()?;
+        let server = Server::start("128MB")?;
         let url = server.seeded("few", FEW).await?;
         let keyward = Keyward::start(server.home(), &url)?;
         let people = People::of(&url).await?;

@@ -16,6 +16,8 @@ use crate::{Extent, FEW};
 
 const ME: &str = "`GET /v1/me`";
 const REFRESH: &str = "refresh";
+/// For less than the whole of a large database.
+const SHARED_BUFFERS: &str = "2GB";
 const REQUESTS: [&str; 3] = [ME, REFRESH, "login"];
 
 /// One database with its Keyward.
@@ -29,7 +31,7 @@ struct Size {
 
 /// Measures, and prints two tables.
 pub(crate) async fn compare(users: i64, extent: Extent) -> Result<()> {
-    let server = Server::start()?;
+    let server = Server::start(SHARED_BUFFERS)?;
     let mut sizes = [
         Size::make(&server, "few", FEW).await?,
         Size::make(&server, "many", users).await?,
