@@ -1,6 +1,6 @@
 //! A connection that is kept: one request after the other, and the body of each answer.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::{Context, Result, ensure};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -11,21 +11,27 @@ pub(crate) struct Connection {
     read: Vec<u8>,
 }
 
-/// A request of `GET`, with an access token.
-pub(crate) fn get(path: &str, access_token: &str) -> Vec<u8> {
+/// A request of `GET` by a client at this address, with an access token.
+pub(crate) fn get(path: &str, from: Ipv4Addr, access_token: &str) -> Vec<u8> {
     format!(
-        "GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {access_token}\r\n\r\n"
+        "GET {path} {}Authorization: Bearer {access_token}\r\n\r\n",
+        begun(from)
     )
     .into_bytes()
 }
 
-/// A request of `POST`, with JSON.
-pub(crate) fn post(path: &str, body: &str) -> Vec<u8> {
-    let length = body.len();
+/// A request of `POST` by a client at this address, with JSON.
+pub(crate) fn post(path: &str, from: Ipv4Addr, body: &str) -> Vec<u8> {
+    let (begun, length) = (begun(from), body.len());
     format!(
-        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+        "POST {path} {begun}Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
     )
     .into_bytes()
+}
+
+/// As a proxy passes it on.
+fn begun(from: Ipv4Addr) -> String {
+    format!("HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: {from}\r\n")
 }
 
 impl Connection {

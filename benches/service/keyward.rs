@@ -1,4 +1,4 @@
-//! Keyward itself, as an operator runs it, but for what would refuse so many requests.
+//! Keyward itself, as an operator runs it behind a proxy, but for what would refuse a session to be refreshed so often.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -28,7 +28,7 @@ impl Keyward {
             .env("KEYWARD_MASTER_KEY", MASTER_KEY)
             .env("KEYWARD_ACCESS_TOKEN_TTL", "1h")
             .env("KEYWARD_REFRESH_GRACE", "0s")
-            .env("KEYWARD_LOGIN_THROTTLE", "off")
+            .env("KEYWARD_TRUSTED_PROXIES", "127.0.0.1")
             .env("KEYWARD_LOG_FORMAT", "json")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

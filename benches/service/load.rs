@@ -1,6 +1,6 @@
 //! Many connections at once, each with its own share of the requests, which it walks in a circle.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -9,12 +9,14 @@ use tokio::time::sleep_until;
 
 use crate::http::Connection;
 
-/// What is asked after an answer with this body.
-pub(crate) type Next = fn(&str) -> Result<Vec<u8>>;
+/// What the client at this address asks after an answer with this body.
+pub(crate) type Next = fn(Ipv4Addr, &str) -> Result<Vec<u8>>;
 
 /// A request that is sent again and again.
 pub(crate) struct Request {
     pub(crate) bytes: Vec<u8>,
+    /// Who asks.
+    pub(crate) from: Ipv4Addr,
     /// Where the answer decides what is asked next.
     pub(crate) next: Option<Next>,
 }
@@ -66,7 +68,7 @@ impl Load {
             let answer = connection.ask(&request.bytes).await?;
             took.push(due.elapsed());
             if let Some(next) = request.next {
-                request.bytes = next(answer)?;
+                request.bytes = next(request.from, answer)?;
             }
             at = (at + 1) % requests.len();
             due = self.every.map_or_else(Instant::now, |every| due + every);

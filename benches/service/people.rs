@@ -1,5 +1,7 @@
 //! Requests of people who are spread over the whole database, with tokens made as Keyward would.
 
+use std::net::Ipv4Addr;
+
 use anyhow::{Context, Result};
 use chrono::{DateTime, TimeDelta, Utc};
 use keyward::config::MasterKey;
@@ -54,15 +56,16 @@ impl People {
         let (asking, refreshing) = sessions.split_at(sessions.len() / 2);
         let tokens = asking.iter().map(|row| access_token(&ring, row));
         let tokens: Vec<String> = tokens.collect::<Result<_>>()?;
+        let refresh = refreshing.iter().zip(addresses());
+        let login = emails.iter().zip(addresses());
         let published = ring.published(SystemClock.now());
         Ok(Self {
             me: asked_with("/v1/me", &tokens),
             tokens,
-            refresh: refreshing
-                .iter()
-                .map(|row| first_refresh(&ring, row))
+            refresh: refresh
+                .map(|(row, from)| first_refresh(&ring, row, from))
                 .collect::<Result<_>>()?,
-            login: emails.iter().map(|email| login(email)).collect(),
+            login: login.map(|(email, from)| log_in(email, from)).collect(),
             key: serde_json::to_string(published.first().context("no key is published")?)?,
         })
     }
@@ -75,10 +78,16 @@ async fn ring(database_url: &str) -> Result<KeyRing> {
     Ok(KeyRing::open(&sealed, &masters)?)
 }
 
+/// One for each client: what is limited by where it comes from is not limited here.
+fn addresses() -> impl Iterator<Item = Ipv4Addr> {
+    (u32::from(Ipv4Addr::new(10, 0, 0, 1))..).map(Ipv4Addr::from)
+}
+
 /// One request with each of the tokens.
 pub(crate) fn asked_with(path: &str, tokens: &[String]) -> Vec<Request> {
-    let requests = tokens.iter().map(|token| Request {
-        bytes: get(path, token),
+    let requests = tokens.iter().zip(addresses()).map(|(token, from)| Request {
+        bytes: get(path, from, token),
+        from,
         next: None,
     });
     requests.collect()
@@ -108,24 +117,26 @@ fn access_token(ring: &KeyRing, (id, user_id, created_at, _): &Row) -> Result<St
     Ok(issued.token)
 }
 
-fn first_refresh(ring: &KeyRing, (id, _, _, secret): &Row) -> Result<Request> {
+fn first_refresh(ring: &KeyRing, (id, _, _, secret): &Row, from: Ipv4Addr) -> Result<Request> {
     let token = RefreshToken::first((*id).into(), secret.as_slice().try_into()?);
     let text = token.encode(ring, SystemClock.now())?;
     Ok(Request {
-        bytes: refresh(text.expose_secret()),
-        next: Some(|answer| Ok(refresh(member(answer, "refresh_token")?))),
+        bytes: refresh(from, text.expose_secret()),
+        from,
+        next: Some(|from, answer| Ok(refresh(from, member(answer, "refresh_token")?))),
     })
 }
 
-fn refresh(token: &str) -> Vec<u8> {
+fn refresh(from: Ipv4Addr, token: &str) -> Vec<u8> {
     let body = json!({ "refresh_token": token });
-    post("/v1/auth/refresh", &body.to_string())
+    post("/v1/auth/refresh", from, &body.to_string())
 }
 
-fn login(email: &str) -> Request {
+fn log_in(email: &str, from: Ipv4Addr) -> Request {
     let body = json!({ "email": email, "password": PASSWORD });
     Request {
-        bytes: post("/v1/auth/login", &body.to_string()),
+        bytes: post("/v1/auth/login", from, &body.to_string()),
+        from,
         next: None,
     }
 }
