@@ -49,6 +49,8 @@ struct Families {
     sessions_ended: IntCounterVec,
     hash_queue: IntGauge,
     hash_wait: Histogram,
+    clients: IntGauge,
+    cut_off: IntCounterVec,
     connections: IntGaugeVec,
     database_wait: Histogram,
 }
@@ -81,6 +83,8 @@ impl Metrics {
             sessions_ended: counters(&registry, SESSIONS_ENDED)?,
             hash_queue: register(&registry, IntGauge::new(HASH_QUEUE.0, HASH_QUEUE.1)?)?,
             hash_wait: histogram(&registry, HASH_WAIT)?,
+            clients: register(&registry, IntGauge::new(CLIENTS.0, CLIENTS.1)?)?,
+            cut_off: counters(&registry, CUT_OFF)?,
             connections: gauges(&registry, CONNECTIONS)?,
             database_wait: histogram(&registry, DATABASE_WAIT)?,
             registry,
@@ -142,6 +146,17 @@ impl Metrics {
         }
     }
 
+    /// A client has connected, until what is given is dropped.
+    pub fn connected(&self) -> Connected {
+        self.0.clients.inc();
+        Connected(self.clone())
+    }
+
+    /// A client's connection was ended, as it was one too many or too slow.
+    pub fn cut_off(&self, reason: CutOff) {
+        self.0.cut_off.with_label_values(&[reason.as_str()]).inc();
+    }
+
     /// A connection to the database was waited for.
     pub fn database_waited(&self, wait: Duration) {
         self.0.database_wait.observe(wait.as_secs_f64());
@@ -157,6 +172,35 @@ impl Metrics {
     /// Everything, in Prometheus' text format 0.0.4.
     pub fn text(&self) -> Result<String, MetricsError> {
         TextEncoder::new().encode_to_string(&self.0.registry.gather())
+    }
+}
+
+/// A client's connection.
+pub struct Connected(Metrics);
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.0.0.clients.dec();
+    }
+}
+
+/// Why a client's connection was ended.
+#[derive(Debug, Clone, Copy)]
+pub enum CutOff {
+    /// Its source had as many as it may have.
+    TooMany,
+    /// It took too long to ask, or to read.
+    TooSlow,
+}
+
+impl CutOff {
+    const ALL: [Self; 2] = [Self::TooMany, Self::TooSlow];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::TooMany => "too_many",
+            Self::TooSlow => "too_slow",
+        }
     }
 }
 
@@ -217,6 +261,16 @@ const HASH_WAIT: Family = (
     "The wait for a turn to hash a password, also where it was given up.",
     &[],
 );
+const CLIENTS: Family = (
+    "keyward_http_connections",
+    "Connections of clients, on both listeners.",
+    &[],
+);
+const CUT_OFF: Family = (
+    "keyward_http_clients_cut_off_total",
+    "Connections of clients that were too many of one source, or too slow.",
+    &["reason"],
+);
 const CONNECTIONS: Family = (
     "keyward_database_connections",
     "Connections to the database.",
@@ -238,6 +292,9 @@ fn begin(families: &Families) {
     }
     for verdict in Verdict::ALL {
         families.refreshes.with_label_values(&[case(*verdict)]);
+    }
+    for reason in CutOff::ALL {
+        families.cut_off.with_label_values(&[reason.as_str()]);
     }
     for reason in EndReason::ALL {
         families

@@ -31,7 +31,7 @@ pub(super) struct Connection {
     has_asked: bool,
     /// Whether an answer waits to be read.
     has_stalled: bool,
-    _place: Place,
+    place: Place,
 }
 
 impl Connection {
@@ -43,7 +43,7 @@ impl Connection {
             until,
             has_asked: false,
             has_stalled: false,
-            _place: place,
+            place,
         }
     }
 
@@ -81,6 +81,7 @@ impl Connection {
             if self.until <= Instant::now() {
                 // Nor does the kernel keep what nobody reads.
                 drop(self.stream.set_zero_linger());
+                self.place.was_too_slow();
                 return Poll::Ready(ErrorKind::TimedOut.into());
             }
             self.timer.as_mut().reset(self.until);

@@ -70,7 +70,10 @@ fn serve(
     // Every connection has these from its listener. An answer in pieces does not wait for the first to be acknowledged.
     socket.set_tcp_nodelay(true)?;
     socket.set_send_buffer_size(SEND_BUFFER)?;
-    let (app, places) = (app.clone(), Places::new(&app.connections));
+    let (app, places) = (
+        app.clone(),
+        Places::new(&app.connections, app.metrics.clone()),
+    );
     // More connections wait in the kernel's queue.
     let server = Server::build()
         .workers(workers)

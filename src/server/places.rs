@@ -8,6 +8,7 @@ use ipnet::IpNet;
 
 use crate::app::Connections;
 use crate::domain::Network;
+use crate::metrics::{Connected, CutOff, Metrics};
 
 /// The places of every source. Clones share them.
 #[derive(Clone)]
@@ -17,32 +18,46 @@ struct Rules {
     most: usize,
     spared: Vec<IpNet>,
     taken: Mutex<HashMap<Network, usize>>,
+    metrics: Metrics,
 }
 
 impl Places {
-    pub(super) fn new(connections: &Connections) -> Self {
+    pub(super) fn new(connections: &Connections, metrics: Metrics) -> Self {
         Self(Arc::new(Rules {
             most: connections.per_source,
             spared: connections.spared.clone(),
             taken: Mutex::default(),
+            metrics,
         }))
     }
 
     /// A place for a connection from this address, if there is one.
     pub(super) fn take(&self, ip: Option<IpAddr>) -> Option<Place> {
         let ip = ip.map(|ip| ip.to_canonical());
-        let limited = ip.filter(|ip| !self.0.spared.iter().any(|net| net.contains(ip)));
-        let Some(source) = limited.map(Network::of) else {
-            return Some(Place(None));
-        };
-        let mut taken = self.taken();
-        let count = taken.get(&source).copied().unwrap_or_default();
-        if count >= self.0.most {
+        let limited = ip
+            .filter(|ip| !self.0.spared.iter().any(|net| net.contains(ip)))
+            .map(Network::of);
+        if let Some(source) = limited
+            && !self.is_counted(source)
+        {
+            self.0.metrics.cut_off(CutOff::TooMany);
             return None;
         }
-        taken.insert(source, count + 1);
-        drop(taken);
-        Some(Place(Some((self.clone(), source))))
+        Some(Place {
+            places: self.clone(),
+            source: limited,
+            _connected: self.0.metrics.connected(),
+        })
+    }
+
+    /// Whether the source may have one more, which is counted then.
+    fn is_counted(&self, source: Network) -> bool {
+        let mut taken = self.taken();
+        let count = taken.get(&source).copied().unwrap_or_default();
+        if count < self.0.most {
+            taken.insert(source, count + 1);
+        }
+        count < self.0.most
     }
 
     fn give_back(&self, source: Network) {
@@ -59,12 +74,24 @@ impl Places {
 }
 
 /// The place of one connection, given back when it is dropped.
-pub(super) struct Place(Option<(Places, Network)>);
+pub(super) struct Place {
+    places: Places,
+    /// Whose it is, if that is limited.
+    source: Option<Network>,
+    _connected: Connected,
+}
+
+impl Place {
+    /// Its connection is ended as too slow.
+    pub(super) fn was_too_slow(&self) {
+        self.places.0.metrics.cut_off(CutOff::TooSlow);
+    }
+}
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Some((places, source)) = self.0.take() {
-            places.give_back(source);
+        if let Some(source) = self.source {
+            self.places.give_back(source);
         }
     }
 }
@@ -74,11 +101,12 @@ mod tests {
     use super::*;
 
     fn places(most: usize) -> Places {
-        Places::new(&Connections {
+        let connections = Connections {
             total: 100,
             per_source: most,
             spared: vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()],
-        })
+        };
+        Places::new(&connections, Metrics::new().unwrap())
     }
 
     fn take(places: &Places, ip: &str) -> Option<Place> {

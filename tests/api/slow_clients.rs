@@ -72,6 +72,12 @@ async fn six_hundred_slow_clients_stop_nobody_and_are_given_up() {
     assert!(seconds(4, 15).contains(&heads), "{heads:?}");
     assert!(seconds(9, 20).contains(&bodies), "{bodies:?}");
     assert!(seconds(19, 35).contains(&readers), "{readers:?}");
+    let scraped = app.scrape().await;
+    let cut_off = scraped.counted("keyward_http_clients_cut_off_total");
+    assert_eq!(
+        cut_off,
+        [("reason=too_slow".to_owned(), MANY as u64)].into()
+    );
 }
 
 #[actix_web::test]
@@ -204,6 +210,9 @@ async fn a_source_has_so_many_connections_and_gets_them_back_however_they_end() 
     )
     .await;
     again().await;
+    let cut_off = app.scrape().await;
+    let cut_off = cut_off.counted("keyward_http_clients_cut_off_total");
+    assert!(cut_off["reason=too_many"] >= 5, "{cut_off:?}");
     drop(handle.stop(false));
 }
 
@@ -219,6 +228,10 @@ async fn over_the_total_a_connection_waits_until_another_ends() {
     let early = tokio::time::timeout(Duration::from_millis(300), &mut fifth).await;
     assert!(early.is_err(), "there is no place yet");
     wires.pop();
-    assert!(fifth.await.is_some());
+    wires.push(fifth.await.unwrap());
+    let connected = async || app.scrape().await.of("keyward_http_connections");
+    assert!(connected().await >= 4.0);
+    drop(wires);
+    while connected().await >= 4.0 {}
     drop(handle.stop(false));
 }
