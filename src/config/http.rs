@@ -149,6 +149,9 @@ fn network(text: &str) -> Result<IpNet, String> {
     if network.prefix_len() == 0 {
         return Err("must not be every address: any client could then choose its own".to_owned());
     }
+    if matches!(network, IpNet::V6(v6) if v6.addr().to_ipv4_mapped().is_some()) {
+        return Err("must be written as a network of IPv4 where it is one".to_owned());
+    }
     Ok(network.trunc())
 }
 

@@ -2,14 +2,17 @@
 //! deadline for.
 
 use std::io::{self, ErrorKind};
+use std::net::Shutdown;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use actix_web::rt::net::TcpStream;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
+use super::pipeline::{Pipeline, RequestLines};
 use super::places::Place;
 
 /// Without an answer, used or not: longer than a connection may be idle and a request may then take.
@@ -25,6 +28,10 @@ const TOO_MANY: &[u8] =
 /// A connection with its place.
 pub(super) struct Connection {
     stream: TcpStream,
+    pipeline: Pipeline,
+    lines: RequestLines,
+    /// What was read of requests that have to wait.
+    ahead: Vec<u8>,
     timer: Pin<Box<Sleep>>,
     until: Instant,
     /// Whether something was read since the last answer.
@@ -39,12 +46,20 @@ impl Connection {
         let until = Instant::now() + SILENCE;
         Self {
             stream,
+            pipeline: Pipeline::default(),
+            lines: RequestLines::default(),
+            ahead: Vec::new(),
             timer: Box::pin(sleep_until(until)),
             until,
             has_asked: false,
             has_stalled: false,
             place,
         }
+    }
+
+    /// Its requests.
+    pub(super) fn pipeline(&self) -> Pipeline {
+        self.pipeline.clone()
     }
 
     fn asked(&mut self) {
@@ -66,6 +81,7 @@ impl Connection {
         (self.has_asked, self.has_stalled) = (false, false);
         // Later than the timer, which is set anew when it fires.
         self.until = Instant::now() + SILENCE;
+        self.pipeline.wake();
     }
 
     fn hasten(&mut self, patience: Duration) {
@@ -90,18 +106,67 @@ impl Connection {
     }
 }
 
+impl Connection {
+    /// No more is read while requests wait; and where none can be waiting, not before what was read is decoded.
+    fn wait_for_room(&self, context: &Context<'_>) {
+        if self.pipeline.is_serving() || self.has_stalled {
+            self.pipeline.wake_later(context.waker());
+        } else {
+            self.pipeline.clear();
+            context.waker().wake_by_ref();
+        }
+    }
+
+    /// What was read before, or else what has arrived.
+    fn poll_bytes(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.ahead.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(context, buffer);
+        }
+        let rest = self
+            .ahead
+            .split_off(self.ahead.len().min(buffer.remaining()));
+        buffer.put_slice(&self.ahead);
+        self.ahead = rest;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Keeps back the requests that there is no room for.
+    fn keep_back(&mut self, buffer: &mut ReadBuf<'_>, before: usize) {
+        let read = &buffer.filled()[before..];
+        let (given, requests) = self.lines.up_to(self.pipeline.room(), read);
+        self.pipeline.read(requests);
+        if given < read.len() {
+            self.ahead.splice(..0, read[given..].iter().copied());
+            buffer.set_filled(before + given);
+        }
+    }
+}
+
 impl AsyncRead for Connection {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.pipeline.room() == 0 {
+            self.wait_for_room(context);
+            return self.poll_patience(context).map(Err);
+        }
         let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        let read = self.poll_bytes(context, buffer);
         if read.is_pending() {
             return self.poll_patience(context).map(Err);
         }
-        if buffer.filled().len() > before {
+        self.keep_back(buffer, before);
+        // Clients of old send an empty line after a body.
+        if buffer.filled()[before..]
+            .iter()
+            .any(|byte| !matches!(byte, b'\r' | b'\n'))
+        {
             self.asked();
         }
         read
@@ -144,9 +209,19 @@ impl AsyncWrite for Connection {
 
 /// Says that there are too many, as far as that can be said at once.
 pub(super) async fn turn_away(stream: &TcpStream) {
-    if let Ok(Ok(())) = timeout(Duration::from_secs(1), stream.writable()).await {
-        // What has arrived is read, or closing would take the answer back.
-        drop(stream.try_read(&mut [0; 4096]));
-        drop(stream.try_write(TOO_MANY));
-    }
+    let told = async {
+        stream.writable().await?;
+        stream.try_write(TOO_MANY)?;
+        SockRef::from(stream).shutdown(Shutdown::Write)?;
+        // Closed while something arrives, it would take the answer back.
+        while stream.readable().await.is_ok() {
+            match stream.try_read(&mut [0; 1024]) {
+                Ok(0) => break,
+                Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error),
+                _ => {}
+            }
+        }
+        Ok::<(), io::Error>(())
+    };
+    drop(timeout(Duration::from_secs(1), told).await);
 }

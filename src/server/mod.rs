@@ -2,6 +2,7 @@
 
 mod connection;
 mod files;
+mod pipeline;
 mod places;
 
 use std::io::{Error, ErrorKind};
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use actix_http::HttpServiceBuilder;
 use actix_http::error::DispatchError;
-use actix_service::{ServiceFactoryExt, map_config};
+use actix_service::{Service, ServiceFactoryExt, map_config};
 use actix_web::App as Application;
 use actix_web::body::MessageBody;
 use actix_web::dev::{
@@ -27,6 +28,7 @@ use tracing_actix_web::TracingLogger;
 use crate::app::App;
 use crate::http;
 use connection::Connection;
+use pipeline::Pipeline;
 use places::Places;
 
 /// For the head of a connection's first request.
@@ -41,6 +43,13 @@ const DRAIN: u64 = 20;
 const WRITE_BUFFER: usize = 16 * 1024;
 /// Bytes of answers that the kernel takes of one connection before they are read; it doubles them.
 const SEND_BUFFER: usize = 64 * 1024;
+/// For a client to take what it was sent, also on a connection that is closed already.
+#[cfg(target_os = "linux")]
+const UNREAD: Duration = Duration::from_secs(20);
+/// Connections that the kernel keeps until they are accepted, or as many as it may.
+const QUEUE: i32 = 1024;
+/// Connections of whoever operates the service.
+const MANAGEMENT: usize = 100;
 
 /// A server for clients. It runs when awaited, and ends through its handle.
 pub fn run(app: &App, listener: TcpListener, workers: usize) -> std::io::Result<Server> {
@@ -55,8 +64,7 @@ pub fn run(app: &App, listener: TcpListener, workers: usize) -> std::io::Result<
 
 /// A server for whoever operates this one.
 pub fn run_management(app: &App, listener: TcpListener) -> std::io::Result<Server> {
-    let most = app.connections.total;
-    serve(app, listener, (1, most), http::configure_management)
+    serve(app, listener, (1, MANAGEMENT), http::configure_management)
 }
 
 /// With so many threads, and so many connections for each. A thread calls `begin` once, before its first request.
@@ -66,10 +74,7 @@ fn serve(
     (workers, most): (usize, usize),
     begin: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
 ) -> std::io::Result<Server> {
-    let socket = SockRef::from(&listener);
-    // Every connection has these from its listener. An answer in pieces does not wait for the first to be acknowledged.
-    socket.set_tcp_nodelay(true)?;
-    socket.set_send_buffer_size(SEND_BUFFER)?;
+    prepare(&SockRef::from(&listener))?;
     let (app, places) = (
         app.clone(),
         Places::new(&app.connections, app.metrics.clone()),
@@ -89,6 +94,9 @@ fn serve(
             .client_disconnect_timeout(DISCONNECT)
             .keep_alive(KEEP_ALIVE)
             .h1_write_buffer_size(WRITE_BUFFER)
+            .on_connect_ext(|connection: &Connection, of_connection| {
+                of_connection.insert(connection.pipeline());
+            })
             .graceful_shutdown_signal(move || {
                 let stopping = stopping.clone();
                 async move { stopping.notified().await }
@@ -97,6 +105,16 @@ fn serve(
         fn_service(move |stream| admit(places.clone(), stream)).and_then(protocol)
     })?;
     Ok(server.run())
+}
+
+/// Sets what every connection has from its listener.
+fn prepare(listener: &SockRef<'_>) -> std::io::Result<()> {
+    // An answer in pieces does not wait for the first to be acknowledged.
+    listener.set_tcp_nodelay(true)?;
+    listener.set_send_buffer_size(SEND_BUFFER)?;
+    #[cfg(target_os = "linux")]
+    listener.set_tcp_user_timeout(Some(UNREAD))?;
+    listener.listen(QUEUE)
 }
 
 /// What serves the requests of one thread.
@@ -120,6 +138,15 @@ fn application(
         .configure(begin)
         .wrap(from_fn(http::edge))
         .wrap(TracingLogger::<http::RequestSpan>::new())
+        .wrap_fn(|request, service| {
+            let serving = request.conn_data::<Pipeline>().map(Pipeline::serve);
+            let served = service.call(request);
+            async move {
+                let answer = served.await;
+                drop(serving);
+                answer
+            }
+        })
 }
 
 /// A connection that has its place, and whose it is.

@@ -38,7 +38,7 @@ impl Places {
             .filter(|ip| !self.0.spared.iter().any(|net| net.contains(ip)))
             .map(Network::of);
         if let Some(source) = limited
-            && !self.is_counted(source)
+            && !self.count_one(source)
         {
             self.0.metrics.cut_off(CutOff::TooMany);
             return None;
@@ -50,8 +50,8 @@ impl Places {
         })
     }
 
-    /// Whether the source may have one more, which is counted then.
-    fn is_counted(&self, source: Network) -> bool {
+    /// Counts one more of the source; whether it may have it.
+    fn count_one(&self, source: Network) -> bool {
         let mut taken = self.taken();
         let count = taken.get(&source).copied().unwrap_or_default();
         if count < self.0.most {

@@ -7,11 +7,14 @@ use actix_web::dev::ServerHandle;
 use futures_util::future::{join, join_all};
 use keyward::app::Connections;
 use keyward::server;
+use tokio::time::{sleep, timeout};
 
 use crate::http::login;
 use crate::support::{TestApp, Wire};
 
 const LIVE: &str = "GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n";
+/// For what is to happen.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// So many of each kind at once.
 const MANY: usize = 200;
 
@@ -22,14 +25,16 @@ async fn given_up(clients: impl IntoIterator<Item = impl Future<Output = ()>>) -
     start.elapsed()
 }
 
-async fn sends_half_a_head(mut wire: Wire) {
+async fn sends_half_a_head(app: &TestApp) {
+    let mut wire = Wire::to(app).await;
     wire.send("POST /v1/auth/login HTTP/1.1\r\nHost: a\r\nX-A: ")
         .await;
     assert_eq!(wire.bare("POST").await.status, 408);
     assert!(wire.is_closed().await);
 }
 
-async fn sends_half_a_body(mut wire: Wire) {
+async fn sends_half_a_body(app: &TestApp) {
+    let mut wire = Wire::to(app).await;
     wire.send(login("Content-Length: 99\r\n") + "{\"email\":")
         .await;
     let answer = wire.answer("POST", "/v1/auth/login").await;
@@ -38,7 +43,8 @@ async fn sends_half_a_body(mut wire: Wire) {
 }
 
 /// Asks for more than the kernel takes of one connection.
-async fn reads_nothing(mut wire: Wire) {
+async fn reads_nothing(app: &TestApp) {
+    let mut wire = Wire::narrow(app).await;
     let contract = "GET /openapi.yaml HTTP/1.1\r\nHost: a\r\n\r\n";
     wire.send(contract.repeat(8)).await;
     assert!(wire.is_cut_off().await);
@@ -48,15 +54,9 @@ async fn reads_nothing(mut wire: Wire) {
 async fn six_hundred_slow_clients_stop_nobody_and_are_given_up() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann@example.com").await;
-    let [mut heads, mut bodies, mut readers] = [const { Vec::new() }; 3];
-    for _ in 0..MANY {
-        heads.push(Wire::to(&app).await);
-        bodies.push(Wire::to(&app).await);
-        readers.push(Wire::narrow(&app).await);
-    }
-    let heads = given_up(heads.into_iter().map(sends_half_a_head));
-    let bodies = given_up(bodies.into_iter().map(sends_half_a_body));
-    let readers = given_up(readers.into_iter().map(reads_nothing));
+    let heads = given_up((0..MANY).map(|_| sends_half_a_head(&app)));
+    let bodies = given_up((0..MANY).map(|_| sends_half_a_body(&app)));
+    let readers = given_up((0..MANY).map(|_| reads_nothing(&app)));
     let others = async {
         for number in 0..10 {
             ann.me().await.is(200);
@@ -92,6 +92,35 @@ async fn who_has_room_for_little_gets_all_of_it() {
     wire.answer("GET", "/health/live").await.is(200);
 }
 
+/// Whether the kernel keeps the service's end of the connection.
+fn is_kept(wire: &Wire, app: &TestApp) -> bool {
+    let port = |port: u16| format!(":{port:04X}");
+    let ends = (port(app.address.port()), port(wire.port()));
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let mut rows = table.lines().map(|row| row.split_whitespace());
+    rows.any(|mut row| {
+        let (local, remote) = (row.nth(1).unwrap(), row.next().unwrap());
+        local.ends_with(&ends.0) && remote.ends_with(&ends.1)
+    })
+}
+
+#[actix_web::test]
+async fn what_was_closed_and_is_not_read_is_given_up() {
+    let app = TestApp::start().await;
+    let mut wire = Wire::narrow(&app).await;
+    let errors = "GET /docs/errors HTTP/1.1\r\nHost: a\r\n\r\n";
+    wire.send(errors.repeat(2)).await;
+    wire.send(errors.replace("Host", "Connection: close\r\nHost"))
+        .await;
+    assert!(is_kept(&wire, &app));
+    let given_up = async {
+        while is_kept(&wire, &app) {
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    timeout(Duration::from_mins(2), given_up).await.unwrap();
+}
+
 /// A connection that was answered once, and on which this follows.
 async fn used(app: &TestApp, follows: &str) -> Wire {
     let mut wire = Wire::to(app).await;
@@ -112,6 +141,14 @@ async fn stops_in_a_pipelined_head(app: &TestApp) {
     assert!(wire.is_closed().await);
 }
 
+/// As clients of old do after a body.
+async fn sends_an_empty_line(app: &TestApp) {
+    let mut wire = used(app, "\r\n").await;
+    sleep(Duration::from_secs(26)).await;
+    wire.send(LIVE).await;
+    wire.answer("GET", "/health/live").await.is(200);
+}
+
 /// A body that nobody wants, and that has no end.
 async fn drips(app: &TestApp, method: &str, path: &str) {
     let mut wire = Wire::to(app).await;
@@ -130,16 +167,18 @@ async fn what_follows_an_answer_and_never_ends_is_cut_off() {
         drips(&app, "PATCH", "/v1/me"),
         drips(&app, "POST", "/nothing"),
     );
-    join(heads, join(refused, drips(&app, "GET", "/health/live"))).await;
+    let unwanted = drips(&app, "GET", "/health/live");
+    let others = join(unwanted, sends_an_empty_line(&app));
+    join(heads, join(refused, others)).await;
 }
 
 #[actix_web::test]
-async fn a_hundred_requests_sent_at_once_are_answered_in_order() {
+async fn a_thousand_requests_sent_at_once_are_answered_in_order() {
     let app = TestApp::start().await;
     let mut wire = Wire::to(&app).await;
-    let nothing = "GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n";
-    wire.send(format!("{LIVE}{nothing}").repeat(50)).await;
-    for _ in 0..50 {
+    let nothing = "GET /nothing HTTP/1.1\r\nHost: a\r\nVia: HTTP/1.1\r\n\r\n";
+    wire.send(format!("{LIVE}{nothing}").repeat(500)).await;
+    for _ in 0..500 {
         wire.answer("GET", "/health/live").await.is(200);
         wire.answer("GET", "/nothing")
             .await
@@ -182,10 +221,13 @@ async fn a_source_has_so_many_connections_and_gets_them_back_however_they_end() 
     let app = TestApp::start().await;
     let (to, handle) = allowing(&app, 100, 1);
     let [one, other] = [2, 3].map(|last| Ipv4Addr::new(127, 0, 0, last));
-    let again = async || loop {
-        if let Some(wire) = placed(one, to).await {
-            return wire;
-        }
+    let again = async || {
+        let placed = async || loop {
+            if let Some(wire) = placed(one, to).await {
+                return wire;
+            }
+        };
+        timeout(PATIENCE, placed()).await.expect("a place")
     };
     let end = async |how: &str, bytes: &str| {
         let mut wire = again().await;
@@ -225,13 +267,14 @@ async fn over_the_total_a_connection_waits_until_another_ends() {
         wires.push(placed(Ipv4Addr::new(127, 0, 0, last), to).await.unwrap());
     }
     let mut fifth = Box::pin(placed(Ipv4Addr::new(127, 0, 0, 5), to));
-    let early = tokio::time::timeout(Duration::from_millis(300), &mut fifth).await;
+    let early = timeout(Duration::from_millis(300), &mut fifth).await;
     assert!(early.is_err(), "there is no place yet");
     wires.pop();
     wires.push(fifth.await.unwrap());
     let connected = async || app.scrape().await.of("keyward_http_connections");
     assert!(connected().await >= 4.0);
     drop(wires);
-    while connected().await >= 4.0 {}
+    let gone = async { while connected().await >= 4.0 {} };
+    timeout(PATIENCE, gone).await.unwrap();
     drop(handle.stop(false));
 }

@@ -36,6 +36,11 @@ impl Wire {
         Self(BufReader::new(socket.connect(app.address).await.unwrap()))
     }
 
+    /// The client's.
+    pub(crate) fn port(&self) -> u16 {
+        self.0.get_ref().local_addr().unwrap().port()
+    }
+
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.0.write_all(bytes.as_ref()).await.unwrap();
     }
