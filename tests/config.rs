@@ -136,7 +136,7 @@ fn nothing_set_is_a_development_server_with_its_own_database() {
     assert_eq!(config.profile, Profile::Development);
     assert_eq!(config.http.listen, "127.0.0.1:8080".parse().unwrap());
     assert_eq!(config.http.public_url, "http://localhost:8080");
-    assert!(config.http.trusted_proxies.is_empty());
+    assert!(config.http.trusted_proxies.is_empty() && config.http.stop_delay.is_zero());
     assert!(config.browser.allowed_origins.is_empty() && config.browser.cookie_secure);
     assert_eq!(config.browser.cookie_same_site, SameSite::Strict);
     assert!((8..=50).contains(&config.database.pool) && config.database.migrate_on_start);
@@ -187,6 +187,7 @@ fn production_has_other_defaults() {
     ];
     let config = accepted(&production);
     assert_eq!(config.log.format, LogFormat::Json);
+    assert_eq!(config.http.stop_delay.as_secs(), 5);
     assert!(config.database.migrate_on_start && !embedded(&config).may_download);
     let external = (
         "DATABASE_URL",

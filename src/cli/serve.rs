@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use actix_web::dev::Server;
 use anyhow::Context;
 use secrecy::SecretString;
 use tokio::signal::unix::{SignalKind, signal};
@@ -13,7 +14,8 @@ use super::configured;
 use super::database::{seams, start_postgres};
 use crate::app::{App, Database};
 use crate::config::{Config, Profile, Source};
-use crate::{jobs, server, spans};
+use crate::server::{self, Door};
+use crate::{jobs, spans};
 
 /// How long a port that is taken is asked for.
 const PORT_PATIENCE: Duration = Duration::from_secs(1);
@@ -89,14 +91,14 @@ fn run(config: &Config, database: &Database<'_>, listeners: Listeners) -> anyhow
             () = &mut signalled => return Ok(()),
         };
         let address = listeners.public.local_addr()?;
-        let server = server::run(&app, listeners.public, app.threads(cores))?;
+        let door = Door::of(&listeners.public)?;
+        let mut server = server::run(&app, listeners.public, app.threads(cores))?;
         if let Some(listener) = listeners.management {
             // It ends with the runtime, so that it answers for as long as there is something to ask after.
             actix_web::rt::spawn(server::run_management(&app, listener)?);
         }
         jobs::start(&app.services);
         greet(config, database, address);
-        let (handle, mut server) = (server.handle(), Box::pin(server));
         tokio::select! {
             ended = &mut server => return Ok(ended?),
             () = signalled => {}
@@ -106,17 +108,28 @@ fn run(config: &Config, database: &Database<'_>, listeners: Listeners) -> anyhow
         );
         app.services.health.stop();
         let again = signals()?;
-        // The command is given here; the server carries it out when it is awaited.
-        let stopped = handle.stop(true);
+        // Dropped, it cuts off what is left.
         tokio::select! {
-            ended = &mut server => ended?,
+            ended = stop(server, door, config.http.stop_delay) => ended?,
             () = again => tracing::warn!("stopping at once"),
         }
-        // Dropped, it cuts off what is left.
-        drop((stopped, server));
         app.close();
         Ok(())
     })
+}
+
+/// Stops in an order that lets proxies follow: for so long they are only told, by readiness and by answers that close
+/// their connections; then they are refused; then what is under way is finished.
+async fn stop(server: Server, door: Door, delay: Duration) -> std::io::Result<()> {
+    if delay.is_zero() {
+        drop(door);
+    } else {
+        tokio::time::sleep(delay).await;
+        door.close().await;
+    }
+    // The command is given here; the server carries it out when it is awaited.
+    let _stopped = server.handle().stop(true);
+    server.await
 }
 
 /// Completes at the first SIGINT or SIGTERM from now on.

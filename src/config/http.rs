@@ -1,6 +1,7 @@
 //! The listener and what clients see of it. It must not bind or resolve anything.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use ipnet::IpNet;
 use url::Url;
@@ -40,6 +41,14 @@ pub(super) const MAX_CONNECTIONS_PER_SOURCE: Name = Name::plain(
     "100",
     "The same of one IPv4 address or IPv6 /64, 1 to 100000; not of loopback and trusted proxies",
 );
+pub(super) const STOP_DELAY: Name = Name::plain(
+    "KEYWARD_STOP_DELAY",
+    "0s",
+    "How long it goes on serving when told to stop, not ready any more, 0s to 10m; unset: 5s in production, else 0s",
+);
+
+/// Longer than a proxy keeps an idle connection, and leaves a replica alone that has refused one.
+const STOP_DELAY_IN_PRODUCTION: Duration = Duration::from_secs(5);
 
 /// The listener and what clients see of it.
 #[derive(Debug, Clone)]
@@ -57,6 +66,8 @@ pub struct Http {
     pub max_connections: usize,
     /// How many of them may be of one source.
     pub max_connections_per_source: usize,
+    /// Between the command to stop and the closing of the listener.
+    pub stop_delay: Duration,
 }
 
 impl Http {
@@ -72,6 +83,12 @@ impl Http {
         let trusted_proxies = env.parsed(&TRUSTED_PROXIES, |text| parse::list(text, network));
         let total = env.parsed(&MAX_CONNECTIONS, parse::number(100..=100_000));
         let per_source = env.parsed(&MAX_CONNECTIONS_PER_SOURCE, parse::number(1..=100_000));
+        let delay = if profile.is_production() {
+            STOP_DELAY_IN_PRODUCTION
+        } else {
+            Duration::ZERO
+        };
+        let stop_delay = env.parsed_or(&STOP_DELAY, delay, parse::duration(0..=600));
         Some(Self {
             listen: listen?,
             management_listen: management,
@@ -79,6 +96,7 @@ impl Http {
             trusted_proxies: trusted_proxies?,
             max_connections: total?,
             max_connections_per_source: per_source?,
+            stop_delay: stop_delay?,
         })
     }
 }

@@ -63,6 +63,7 @@ pub const NAMES: &[Name] = &[
     http::TRUSTED_PROXIES,
     http::MAX_CONNECTIONS,
     http::MAX_CONNECTIONS_PER_SOURCE,
+    http::STOP_DELAY,
     browser::ALLOWED_ORIGINS,
     browser::COOKIE_SECURE,
     browser::COOKIE_SAMESITE,

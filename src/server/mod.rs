@@ -1,6 +1,7 @@
 //! The listener: the application, what surrounds it, and how it stops.
 
 mod connection;
+mod door;
 mod files;
 mod pipeline;
 mod places;
@@ -28,6 +29,7 @@ use tracing_actix_web::TracingLogger;
 use crate::app::App;
 use crate::http;
 use connection::Connection;
+pub use door::Door;
 use pipeline::Pipeline;
 use places::Places;
 

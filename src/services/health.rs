@@ -36,6 +36,11 @@ impl Health {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
+    /// Whether nothing more should be sent here.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
     /// What has been counted and measured, as text. It needs no database.
     pub fn metrics(&self) -> Result<String> {
         let (in_use, idle) = self.db.connections();
@@ -45,7 +50,7 @@ impl Health {
 
     /// Succeeds when requests can be served.
     pub async fn ready(&self) -> Result<()> {
-        if self.stopping.load(Ordering::Relaxed) {
+        if self.is_stopping() {
             return Err(not_ready("the service is stopping"));
         }
         let mut conn = self.db.probe().await?;

@@ -147,3 +147,43 @@ async fn a_second_signal_stops_at_once() {
         keyward.log()
     );
 }
+
+/// What a stopping service answers on a connection, up to its end.
+fn last_answer(mut stream: TcpStream) -> String {
+    write!(
+        stream,
+        "GET /health/ready HTTP/1.1\r\nHost: keyward\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn it_serves_for_a_while_when_told_to_stop_and_says_so() {
+    let home = home();
+    let mut keyward = Keyward::start_with(home.path(), |command| {
+        command.env("KEYWARD_STOP_DELAY", "10m");
+    });
+    let connect = || TcpStream::connect(keyward.url.trim_start_matches("http://")).unwrap();
+    let mut kept = connect();
+    write!(kept, "GET /health/live HTTP/1.1\r\nHost: keyward\r\n\r\n").unwrap();
+    let mut answer = [0; 12];
+    kept.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    keyward.signal(Signal::TERM);
+    while keyward.get("/health/ready", &Value::from("")).await != 503 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // Also one that was there before, and has been idle.
+    for stream in [kept, connect()] {
+        let answer = last_answer(stream).to_lowercase();
+        assert!(answer.contains("http/1.1 503 "), "{answer}");
+        assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+    }
+    keyward.sign_up().await;
+    assert_eq!(keyward.log_in().await.0, 200);
+    keyward.signal(Signal::TERM);
+    assert_eq!(keyward.wait().code(), Some(0), "{}", keyward.log());
+}

@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::{ResponseHead, ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
-use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
-    REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
+    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
 };
+use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage, ResponseError};
@@ -25,7 +25,7 @@ use super::request_span::Mark;
 use crate::domain::{Code, Refusal};
 use crate::http::Surroundings;
 use crate::http::problem::{PROBLEM_JSON, Problem};
-use crate::services;
+use crate::services::{self, Services};
 
 /// Longest time a request may take. Bodies, hashing and the database have shorter limits of their own.
 const DEADLINE: Duration = Duration::from_secs(15);
@@ -68,11 +68,12 @@ pub async fn edge(
 
 type Served<B> = Result<ServiceResponse<B>, Error>;
 
-/// What the headers of every answer depend on.
+/// What the head of every answer depends on.
 #[derive(Default)]
 struct Frame {
     reader: Option<HeaderValue>,
     is_https: bool,
+    services: Option<Data<Services>>,
 }
 
 impl Frame {
@@ -81,6 +82,7 @@ impl Frame {
         surroundings.map_or_else(Self::default, |surroundings| Self {
             reader: cors::reader(surroundings, request.headers()),
             is_https: surroundings.is_https,
+            services: request.app_data::<Data<Services>>().cloned(),
         })
     }
 }
@@ -92,7 +94,7 @@ fn finish<B>(
 ) -> Served<B> {
     let refusal: Refusal = match outcome {
         Ok(Ok(Ok(mut response))) if is_ours(&response) => {
-            complete(response.headers_mut(), frame);
+            complete(response.response_mut().head_mut(), frame);
             let code = response.response().extensions().get::<Code>().copied();
             begun.answered(response.status(), code);
             return Ok(response);
@@ -108,7 +110,7 @@ fn finish<B>(
     let code = refusal.code;
     let mut response = Problem::from(refusal).error_response();
     begun.answered(response.status(), Some(code));
-    complete(response.headers_mut(), frame);
+    complete(response.head_mut(), frame);
     Err(InternalError::from_response("refused at the edge", response).into())
 }
 
@@ -134,7 +136,15 @@ fn code_of(status: StatusCode) -> Code {
     }
 }
 
-fn complete(headers: &mut HeaderMap, frame: Frame) {
+fn complete(head: &mut ResponseHead, frame: Frame) {
+    if frame
+        .services
+        .is_some_and(|services| services.health.is_stopping())
+    {
+        // The next request on it could meet a service that is gone.
+        head.set_connection_type(ConnectionType::Close);
+    }
+    let headers = head.headers_mut();
     cors::admit(headers, frame.reader);
     if frame.is_https {
         let year = HeaderValue::from_static("max-age=31536000; includeSubDomains");
