@@ -10,6 +10,8 @@ use anyhow::{Context, Result, ensure};
 /// Of the keys in the databases that are made here.
 pub(crate) const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
+const BINARY: &str = env!("CARGO_BIN_EXE_keyward");
+
 /// One process. It ends when this does.
 pub(crate) struct Keyward {
     child: Child,
@@ -19,7 +21,17 @@ pub(crate) struct Keyward {
 impl Keyward {
     /// Starts it, and waits for its greeting.
     pub(crate) fn start(home: &Path, database_url: &str) -> Result<Self> {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_keyward"));
+        Self::start_by(Command::new(BINARY), home, database_url)
+    }
+
+    /// The same on some of the cores: `0-3`.
+    pub(crate) fn start_on(cores: &str, home: &Path, database_url: &str) -> Result<Self> {
+        let mut command = Command::new("taskset");
+        command.args(["--cpu-list", cores, BINARY]);
+        Self::start_by(command, home, database_url)
+    }
+
+    fn start_by(mut command: Command, home: &Path, database_url: &str) -> Result<Self> {
         command
             .env_clear()
             .current_dir(home)

@@ -199,12 +199,13 @@ impl World {
     /// One step of a round; none where pgbench is not installed.
     async fn measure(&mut self, step: Step, time: Duration) -> Result<Option<Figures>> {
         let (bare, keyward) = (self.bare.address, self.keyward.address);
-        let (service, load) = match step {
-            Step::Static | Step::Checked => (Some(self.bare.pid()), closed(bare, CLIENTS)),
-            Step::MeAlone | Step::RefreshAlone => (Some(self.keyward.pid()), closed(keyward, 1)),
-            Step::Login => (Some(self.keyward.pid()), closed(keyward, 8)),
-            Step::Hash | Step::MeSql | Step::RefreshSql => (None, closed(keyward, 0)),
-            _ => (Some(self.keyward.pid()), closed(keyward, CLIENTS)),
+        let (of_bare, of_keyward) = ([self.bare.pid()], [self.keyward.pid()]);
+        let (service, load): (&[u32], _) = match step {
+            Step::Static | Step::Checked => (&of_bare, closed(bare, CLIENTS)),
+            Step::MeAlone | Step::RefreshAlone => (&of_keyward, closed(keyward, 1)),
+            Step::Login => (&of_keyward, closed(keyward, 8)),
+            Step::Hash | Step::MeSql | Step::RefreshSql => (&[], closed(keyward, 0)),
+            _ => (&of_keyward, closed(keyward, CLIENTS)),
         };
         let processes = Processes {
             service,

@@ -19,17 +19,18 @@ pub(crate) struct Used {
 
 /// The processes that are measured.
 #[derive(Clone, Copy)]
-pub(crate) struct Processes {
-    pub(crate) service: Option<u32>,
+pub(crate) struct Processes<'p> {
+    /// With their children.
+    pub(crate) service: &'p [u32],
     /// The parent of those that serve its connections.
     pub(crate) database: u32,
 }
 
-impl Processes {
+impl Processes<'_> {
     pub(crate) fn used(self) -> Used {
         let (everybody, all) = machine().unwrap_or((f64::NAN, f64::NAN));
         Used {
-            service: self.service.map_or(0.0, process),
+            service: self.service.iter().map(|pid| family(*pid)).sum(),
             database: family(self.database),
             own: with_ended(std::process::id()),
             everybody,
@@ -64,11 +65,6 @@ impl Used {
         let ours = self.service + self.database + self.own;
         ((self.everybody - ours) / self.all).max(0.0)
     }
-}
-
-/// Of one process, and of all its threads.
-fn process(pid: u32) -> f64 {
-    times(pid).map_or(f64::NAN, |(_, own, _)| own)
 }
 
 /// Of a process, and of its children that have ended.

@@ -1,5 +1,6 @@
 //! Keyward beside its own limits, in one run: a bare handler that verifies a token, the same SQL by pgbench, the same
-//! password hash by itself. With `--users`, beside itself on a small database. How to read it: `docs/performance.md`.
+//! password hash by itself. With `--users`, beside itself on a small database, with `--replicas`, as two processes.
+//! How to read it: `docs/performance.md`.
 #![expect(
     clippy::disallowed_methods,
     reason = "statements that only a benchmark makes"
@@ -16,8 +17,10 @@ mod keyward;
 mod limits;
 mod load;
 mod machine;
+mod nginx;
 mod people;
 mod pgbench;
+mod replicas;
 #[path = "../seed/rows.rs"]
 mod rows;
 mod shares;
@@ -37,12 +40,15 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Users of the small database.
 const FEW: i64 = 10_000;
 
-/// Measures Keyward beside its limits, or with `--users` beside itself on a small database.
+/// Measures Keyward beside its limits, or beside itself.
 #[derive(Parser)]
 struct Arguments {
     /// Compare a database of so many users, and three sessions each, with one of 10000.
     #[arg(long, value_parser = clap::value_parser!(i64).range(FEW..))]
     users: Option<i64>,
+    /// Compare two replicas with one, behind nginx.
+    #[arg(long, conflicts_with = "users")]
+    replicas: bool,
     /// How often each step is measured.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
@@ -87,6 +93,7 @@ fn main() -> Result<()> {
     runtime.block_on(async {
         match arguments.users {
             Some(users) => sizes::compare(users, extent).await,
+            None if arguments.replicas => replicas::compare(extent).await,
             None => limits::compare(extent).await,
         }
     })

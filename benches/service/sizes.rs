@@ -77,8 +77,11 @@ impl Size {
             connections: CLIENTS,
             every: None,
         };
-        let service = Some(self.keyward.pid());
-        let processes = Processes { service, database };
+        let service = [self.keyward.pid()];
+        let processes = Processes {
+            service: &service,
+            database,
+        };
         let (before, began) = (processes.used(), Instant::now());
         let took = load.run(requests, time).await?;
         Ok(Figures::of(
