@@ -23,7 +23,7 @@ pub(super) const MAY_NAME: &[(&str, &str)] = &[
         "app",
         "domain config crypto repositories services http master_key_file metrics",
     ),
-    ("server", "domain app http"),
+    ("server", "domain metrics app http"),
     (
         "cli",
         "domain config crypto services jobs embedded_postgres telemetry spans app server",
