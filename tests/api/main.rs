@@ -55,6 +55,7 @@ mod me;
 mod me_delete;
 mod metrics;
 mod metrics_doc;
+mod one_connection;
 mod openapi;
 mod operated;
 mod password_change;
