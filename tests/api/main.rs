@@ -34,6 +34,7 @@ mod gate;
 mod gate_tokens;
 mod health;
 mod hostile_input;
+mod hot_updates;
 mod http;
 mod http_heads;
 mod keys;

@@ -12,6 +12,7 @@ mod cli_users;
 mod collector;
 mod database_away;
 mod disk_full;
+mod hot_updates;
 mod keyward;
 mod lifecycle;
 mod logs;
