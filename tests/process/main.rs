@@ -17,6 +17,7 @@ mod keyward;
 mod lifecycle;
 mod logs;
 mod management;
+mod memory;
 mod secrets;
 #[cfg(feature = "opentelemetry")]
 mod spans;
