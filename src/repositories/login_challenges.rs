@@ -114,7 +114,8 @@ impl LoginChallenges<'_> {
         let (connection, bound) = self.0.statement("login_challenges.purge")?;
         let statement = sqlx::query!(
             "delete from login_challenges where digest in (
-                 select digest from login_challenges where expires_at <= $1 limit $2 for update skip locked
+                 select digest from login_challenges where expires_at <= $1
+                 order by expires_at limit $2 for update skip locked
              )",
             now,
             most,

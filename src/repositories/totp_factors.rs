@@ -157,7 +157,8 @@ impl TotpFactors<'_> {
         let statement = sqlx::query!(
             "delete from totp_factors where user_id in (
                  select user_id from totp_factors
-                 where confirmed_at is null and created_at <= $1 limit $2 for update skip locked
+                 where confirmed_at is null and created_at <= $1
+                 order by created_at limit $2 for update skip locked
              )",
             drawn_before,
             most,

@@ -2,11 +2,12 @@
 //! after the other. What was right, or never compared, is given back.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 
 use super::flow::Flows;
-use super::{BATCH, Keys, Result, Seams};
+use super::{BATCH, Keys, Result, Seams, give_way};
 use crate::crypto::throttle_subject;
 use crate::domain::{ClientInfo, DeviceId, Flow, Identifier, Limit, Network, Refusal, UserId};
 use crate::repositories::{Counted, Db, Subject, Tries, Tx};
@@ -200,10 +201,13 @@ impl Throttle {
     pub async fn purge(&self) -> Result<u64> {
         let (now, mut after, mut deleted) = (self.seams.clock.now(), Vec::new(), 0);
         loop {
+            let began = Instant::now();
             let mut conn = self.db.conn().await?;
             let Some(purged) = conn.throttles().purge(&after, now, BATCH).await? else {
                 return Ok(deleted);
             };
+            drop(conn);
+            give_way(began).await;
             after = purged.last;
             deleted += purged.deleted.unsigned_abs();
         }

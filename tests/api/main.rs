@@ -63,6 +63,7 @@ mod password_change;
 mod passwords;
 mod plans;
 mod printed_secrets;
+mod purge;
 mod refresh;
 mod refresh_races;
 mod refresh_replay;

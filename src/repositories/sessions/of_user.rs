@@ -125,7 +125,8 @@ impl Sessions<'_> {
         let (connection, bound) = self.0.statement("sessions.purge")?;
         let statement = sqlx::query!(
             "delete from sessions where id in (
-                 select id from sessions where absolute_expires_at <= $1 limit $2 for update skip locked
+                 select id from sessions where absolute_expires_at <= $1
+                 order by absolute_expires_at limit $2 for update skip locked
              )",
             now,
             most,
