@@ -112,6 +112,8 @@ struct World {
     bare: Bare,
     bare_requests: [Vec<Request>; 2],
     people: People,
+    /// Logins a second while others ask who they are, round by round.
+    logins_beside: Vec<f64>,
     pgbench: Option<Pgbench>,
     /// Dropped last.
     _server: Server,
@@ -134,6 +136,8 @@ pub(crate) async fn compare(extent: Extent) -> Result<()> {
         }
     }
     print(&measured);
+    let logins = median(world.logins_beside.iter().skip(1).copied());
+    println!("| logins a second meanwhile | {} |", shown(logins));
     print_shares(&measured, &of_tokens);
     Ok(())
 }
@@ -192,6 +196,7 @@ impl World {
             pgbench: Pgbench::find(&url, server.home()).await?,
             keyward,
             people,
+            logins_beside: Vec::new(),
             _server: server,
         })
     }
@@ -261,7 +266,10 @@ impl World {
         let logins = closed(address, 32);
         let me = paced(address);
         let logins = logins.run(&mut self.people.login, time);
-        let (_, took) = try_join(logins, me.run(&mut self.people.me, time)).await?;
+        let (logins, took) = try_join(logins, me.run(&mut self.people.me, time)).await?;
+        let count = u32::try_from(logins.len())?;
+        self.logins_beside
+            .push(f64::from(count) / time.as_secs_f64());
         Ok(took)
     }
 }
@@ -275,7 +283,7 @@ fn closed(address: SocketAddr, connections: usize) -> Load {
 }
 
 /// 50 requests a second by ten connections.
-fn paced(address: SocketAddr) -> Load {
+pub(crate) fn paced(address: SocketAddr) -> Load {
     Load {
         address,
         connections: 10,

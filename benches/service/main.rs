@@ -20,6 +20,7 @@ mod machine;
 mod nginx;
 mod people;
 mod pgbench;
+mod purge;
 mod replicas;
 #[path = "../seed/rows.rs"]
 mod rows;
@@ -49,6 +50,10 @@ struct Arguments {
     /// Compare two replicas with one, behind nginx.
     #[arg(long, conflicts_with = "users")]
     replicas: bool,
+    /// Measure `GET /v1/me` beside the purge of so many sessions and as many events.
+    #[arg(long, conflicts_with_all = ["users", "replicas"], value_name = "ROWS", num_args = 0..=1,
+        default_missing_value = "200000", value_parser = clap::value_parser!(i64).range(1..))]
+    purge: Option<i64>,
     /// How often each step is measured.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
@@ -91,10 +96,11 @@ fn main() -> Result<()> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        match arguments.users {
-            Some(users) => sizes::compare(users, extent).await,
-            None if arguments.replicas => replicas::compare(extent).await,
-            None => limits::compare(extent).await,
+        match (arguments.users, arguments.purge) {
+            (Some(users), _) => sizes::compare(users, extent).await,
+            (None, Some(rows)) => purge::compare(rows, extent).await,
+            (None, None) if arguments.replicas => replicas::compare(extent).await,
+            (None, None) => limits::compare(extent).await,
         }
     })
 }
