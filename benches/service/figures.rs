@@ -14,6 +14,8 @@ pub(crate) struct Figures {
     /// Microseconds of CPU for one request: of the service, and of PostgreSQL.
     pub(crate) service: f64,
     pub(crate) database: f64,
+    /// CPUs that this program kept busy, with what it ran.
+    pub(crate) asking: f64,
     /// The share of the CPUs that other programs took.
     pub(crate) others: f64,
 }
@@ -33,6 +35,7 @@ impl Figures {
             p99: milliseconds(took.len() * 99 / 100),
             service: used.service / count * 1e6,
             database: used.database / count * 1e6,
+            asking: used.own() / elapsed.as_secs_f64(),
             others: used.others(),
         }
     }
@@ -76,9 +79,11 @@ pub(crate) fn table<'s>(steps: impl Iterator<Item = (&'s str, &'s [Figures])>) -
             |f| f.database,
         ];
         let shown = columns.map(|column| shown(of(column))).join(" | ");
-        format!("| {name} | {shown} | {:.0} % |\n", of(|f| f.others) * 100.0)
+        let percent = |value| format!("{:.0} %", of(value) * 100.0);
+        let (asking, others) = (percent(|f| f.asking), percent(|f| f.others));
+        format!("| {name} | {shown} | {asking} | {others} |\n")
     });
-    let head = "| | a second | p50 ms | p99 ms | CPU µs, service | CPU µs, PostgreSQL | others' CPU |\n\
-                |---|---:|---:|---:|---:|---:|---:|\n";
+    let head = "| | a second | p50 ms | p99 ms | CPU µs, service | CPU µs, PostgreSQL | who asks | others' CPU |\n\
+                |---|---:|---:|---:|---:|---:|---:|---:|\n";
     head.to_owned() + &rows.collect::<String>()
 }

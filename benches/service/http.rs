@@ -6,6 +6,10 @@ use anyhow::{Context, Result, ensure};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+/// What clients say they are.
+pub(crate) const BROWSER: &str =
+    "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+
 pub(crate) struct Connection {
     stream: TcpStream,
     read: Vec<u8>,
@@ -31,7 +35,7 @@ pub(crate) fn post(path: &str, from: Ipv4Addr, body: &str) -> Vec<u8> {
 
 /// As a proxy passes it on.
 fn begun(from: Ipv4Addr) -> String {
-    format!("HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: {from}\r\n")
+    format!("HTTP/1.1\r\nHost: localhost\r\nUser-Agent: {BROWSER}\r\nX-Forwarded-For: {from}\r\n")
 }
 
 impl Connection {

@@ -60,6 +60,11 @@ impl Used {
         }
     }
 
+    /// CPU seconds of this program, and of what it ran to its end.
+    pub(crate) fn own(self) -> f64 {
+        self.own
+    }
+
     /// The share of the CPUs that other programs took.
     pub(crate) fn others(self) -> f64 {
         let ours = self.service + self.database + self.own;

@@ -18,8 +18,8 @@ use crate::keyward::MASTER_KEY;
 use crate::load::{Request, member};
 use crate::rows::PASSWORD;
 
-/// Sessions that ask who they are, and as many that are refreshed.
-const SESSIONS: i64 = 4096;
+/// Sessions that ask who they are, and as many that are refreshed, where nothing is said of how many.
+pub(crate) const SESSIONS: i64 = 4096;
 const USERS: i64 = 1024;
 
 /// A session that is alive, with its user, and the secret of its refresh token.
@@ -36,15 +36,15 @@ pub(crate) struct People {
 }
 
 impl People {
-    /// Of a database that Keyward has made its keys in.
-    pub(crate) async fn of(database_url: &str) -> Result<Self> {
+    /// Of a database that Keyward has made its keys in, with so many sessions of either kind or as many as there are.
+    pub(crate) async fn of(database_url: &str, sessions: i64) -> Result<Self> {
         let ring = ring(database_url).await?;
         let mut connection = PgConnection::connect(database_url).await?;
         let sessions: Vec<Row> = sqlx::query_as(
             "select id, user_id, created_at, sha256(uuid_send(id)) from sessions
              where ended_at is null and rotated_at > now() - interval '6 days' order by random() limit $1",
         )
-        .bind(2 * SESSIONS)
+        .bind(2 * sessions)
         .fetch_all(&mut connection)
         .await?;
         let emails: Vec<String> =

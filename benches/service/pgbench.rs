@@ -22,11 +22,14 @@ const SESSIONS: &str = "insert into sessions (id, user_id, transport, auth_metho
         sha256('one')
     from (select id, row_number() over (order by random()) - 1 as n from users) as numbered where n < $1";
 
-/// How the values are written that Keyward hands in; the longer name first.
+/// How the values are written that Keyward hands in, the longer name first. Clients say of themselves the same.
 const VALUES: [(&str, &str); 10] = [
     ("$10", "'infinity'"),
     ("$9", "now() - interval '7 days'"),
-    ("$8", "'Firefox'"),
+    (
+        "$8",
+        "'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0'",
+    ),
     ("$7", "'192.0.2.7'"),
     ("$6", "now()"),
     ("$5", "sha256('salt')"),

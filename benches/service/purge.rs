@@ -17,7 +17,7 @@ use crate::figures::{Figures, median, shown, table};
 use crate::keyward::{Keyward, MASTER_KEY};
 use crate::limits::paced;
 use crate::machine::Processes;
-use crate::people::People;
+use crate::people::{People, SESSIONS};
 use crate::{Extent, FEW};
 
 const OLD: &str = include_str!("old.sql");
@@ -75,7 +75,7 @@ impl World {
         Ok(Self {
             connection: PgConnection::connect(&url).await?,
             services: services(&url).await?,
-            people: People::of(&url).await?,
+            people: People::of(&url, SESSIONS).await?,
             keyward,
             server,
         })
@@ -103,8 +103,9 @@ impl World {
     }
 
     async fn ask(&mut self, time: Duration, uses_all: bool) -> Result<Figures> {
+        let service = [self.keyward.pid()];
         let processes = Processes {
-            service: Some(self.keyward.pid()),
+            service: &service,
             database: self.server.pid()?,
         };
         let (before, began) = (processes.used(), Instant::now());

@@ -13,7 +13,7 @@ use crate::keyward::Keyward;
 use crate::load::Load;
 use crate::machine::Processes;
 use crate::nginx::Nginx;
-use crate::people::People;
+use crate::people::{People, SESSIONS};
 use crate::pgbench::CLIENTS;
 use crate::{Extent, FEW};
 
@@ -49,7 +49,7 @@ pub(crate) async fn compare(extent: Extent) -> Result<()> {
     let mut sets: Vec<Set> = sets
         .map(|(replicas, address)| Set::of(replicas, address, &nginx))
         .collect();
-    let mut people = People::of(&url).await?;
+    let mut people = People::of(&url, SESSIONS).await?;
     for round in extent.rounds() {
         for request in 0..REQUESTS.len() {
             for set in &mut sets {

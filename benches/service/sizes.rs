@@ -16,6 +16,10 @@ use crate::{Extent, FEW};
 
 const ME: &str = "`GET /v1/me`";
 const REFRESH: &str = "refresh";
+/// Sessions of either kind: those of people who are about, which are asked for a few times in all.
+const SESSIONS: i64 = 100_000;
+/// A first round is so much longer, until all of them were asked for.
+const WARM_UP: u32 = 5;
 /// For less than the whole of a large database.
 const SHARED_BUFFERS: &str = "2GB";
 const REQUESTS: [&str; 3] = [ME, REFRESH, "login"];
@@ -37,9 +41,17 @@ pub(crate) async fn compare(users: i64, extent: Extent) -> Result<()> {
         Size::make(&server, "many", users).await?,
     ];
     for round in extent.rounds() {
+        // What the one leaves to be written falls to the other.
+        let order = if round % 2 == 0 { [0, 1] } else { [1, 0] };
+        let step = if round == 0 {
+            WARM_UP * extent.step
+        } else {
+            extent.step
+        };
         for request in 0..REQUESTS.len() {
-            for size in &mut sizes {
-                let figures = size.measure(request, extent.step, server.pid()?).await?;
+            for size in order {
+                let size = &mut sizes[size];
+                let figures = size.measure(request, step, server.pid()?).await?;
                 if round > 0 {
                     size.measured[request].push(figures);
                 }
@@ -59,7 +71,7 @@ impl Size {
         let keyward = Keyward::start(server.home(), &url)?;
         Ok(Self {
             users,
-            people: People::of(&url).await?,
+            people: People::of(&url, SESSIONS).await?,
             keyward,
             measured: Default::default(),
         })

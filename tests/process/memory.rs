@@ -8,7 +8,7 @@ use futures_util::future::{join_all, join4};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{sleep_until, timeout, timeout_at};
 
 use crate::keyward::{Keyward, PASSWORD, home};
 
@@ -121,14 +121,17 @@ async fn sign_up(address: SocketAddr, nth: usize, until: Instant) -> usize {
     done
 }
 
-/// Asks for what is long, and reads nothing of it.
+/// Asks for what is long, and for much more behind it, and reads nothing.
 async fn read_nothing(address: SocketAddr, until: Instant) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
+    socket.set_send_buffer_size(4096).unwrap();
     let mut stream = socket.connect(address).await.unwrap();
     let asked = b"GET /openapi.yaml HTTP/1.1\r\nHost: a\r\n\r\n";
     stream.write_all(asked).await.unwrap();
-    sleep_until(until.into()).await;
+    let more = "GET / HTTP/1.1\r\nHost:a\r\n\r\n".repeat(20_000);
+    let asked = timeout_at(until.into(), stream.write_all(more.as_bytes())).await;
+    assert!(asked.is_err(), "more is read than can be answered");
 }
 
 /// Sends nearly the longest head that is read, and not its end.
