@@ -47,6 +47,9 @@ struct Arguments {
     /// Compare a database of so many users, and three sessions each, with one of 10000.
     #[arg(long, value_parser = clap::value_parser!(i64).range(FEW..))]
     users: Option<i64>,
+    /// With `--users`: how many sessions ask who they are, and how many are refreshed.
+    #[arg(long, requires = "users", default_value_t = people::SESSIONS, value_parser = clap::value_parser!(i64).range(1000..))]
+    sessions: i64,
     /// Compare two replicas with one, behind nginx.
     #[arg(long, conflicts_with = "users")]
     replicas: bool,
@@ -97,7 +100,7 @@ fn main() -> Result<()> {
         .build()?;
     runtime.block_on(async {
         match (arguments.users, arguments.purge) {
-            (Some(users), _) => sizes::compare(users, extent).await,
+            (Some(users), _) => sizes::compare(users, arguments.sessions, extent).await,
             (None, Some(rows)) => purge::compare(rows, extent).await,
             (None, None) if arguments.replicas => replicas::compare(extent).await,
             (None, None) => limits::compare(extent).await,

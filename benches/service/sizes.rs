@@ -16,9 +16,7 @@ use crate::{Extent, FEW};
 
 const ME: &str = "`GET /v1/me`";
 const REFRESH: &str = "refresh";
-/// Sessions of either kind: those of people who are about, which are asked for a few times in all.
-const SESSIONS: i64 = 100_000;
-/// A first round is so much longer, until all of them were asked for.
+/// A first round is so much longer, until all sessions were asked for.
 const WARM_UP: u32 = 5;
 /// For less than the whole of a large database.
 const SHARED_BUFFERS: &str = "2GB";
@@ -34,11 +32,11 @@ struct Size {
 }
 
 /// Measures, and prints two tables.
-pub(crate) async fn compare(users: i64, extent: Extent) -> Result<()> {
+pub(crate) async fn compare(users: i64, sessions: i64, extent: Extent) -> Result<()> {
     let server = Server::start(SHARED_BUFFERS)?;
     let mut sizes = [
-        Size::make(&server, "few", FEW).await?,
-        Size::make(&server, "many", users).await?,
+        Size::make(&server, "few", FEW, sessions).await?,
+        Size::make(&server, "many", users, sessions).await?,
     ];
     for round in extent.rounds() {
         // What the one leaves to be written falls to the other.
@@ -63,15 +61,15 @@ pub(crate) async fn compare(users: i64, extent: Extent) -> Result<()> {
 }
 
 impl Size {
-    async fn make(server: &Server, name: &'static str, users: i64) -> Result<Self> {
+    async fn make(server: &Server, name: &'static str, users: i64, sessions: i64) -> Result<Self> {
         let began = Instant::now();
         let url = server.seeded(name, users).await?;
-        let (sessions, took) = (users * SESSIONS_EACH, began.elapsed().as_secs_f64());
-        eprintln!("Made {users} users and {sessions} sessions in {took:.1} s.");
+        let (made, took) = (users * SESSIONS_EACH, began.elapsed().as_secs_f64());
+        eprintln!("Made {users} users and {made} sessions in {took:.1} s.");
         let keyward = Keyward::start(server.home(), &url)?;
         Ok(Self {
             users,
-            people: People::of(&url, SESSIONS).await?,
+            people: People::of(&url, sessions).await?,
             keyward,
             measured: Default::default(),
         })
