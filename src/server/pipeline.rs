@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::task::Waker;
 
 /// Requests that may wait.
-const MOST: usize = 16;
+const MOST: usize = 8;
 const VERSION: &[u8] = b"HTTP/1.";
 
 /// The requests of one connection. Clones share them.
