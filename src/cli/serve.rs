@@ -120,12 +120,16 @@ fn run(config: &Config, database: &Database<'_>, listeners: Listeners) -> anyhow
 
 /// Stops in an order that lets proxies follow: for so long they are only told, by readiness and by answers that close
 /// their connections; then they are refused; then what is under way is finished.
-async fn stop(server: Server, door: Door, delay: Duration) -> std::io::Result<()> {
-    if delay.is_zero() {
-        drop(door);
-    } else {
-        tokio::time::sleep(delay).await;
-        door.close().await;
+async fn stop(mut server: Server, door: Door, delay: Duration) -> std::io::Result<()> {
+    let told = async {
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+            door.close().await;
+        }
+    };
+    tokio::select! {
+        ended = &mut server => return ended,
+        () = told => {}
     }
     // The command is given here; the server carries it out when it is awaited.
     let _stopped = server.handle().stop(true);

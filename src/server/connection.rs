@@ -2,12 +2,14 @@
 //! deadline for.
 
 use std::io::{self, ErrorKind};
+use std::mem::take;
 use std::net::Shutdown;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use actix_web::rt::net::TcpStream;
+use actix_web::web::BytesMut;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
@@ -24,14 +26,19 @@ const READER: Duration = Duration::from_secs(20);
 /// What a connection is told that is one too many. It has not asked for anything yet, so this has no request's id.
 const TOO_MANY: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\nretry-after: 5\r\n\r\n";
+/// For telling that, while it has a place all the same; and how many KiB of its request are taken meanwhile.
+const TURNED_AWAY: Duration = Duration::from_millis(100);
+const TURNED_AWAY_READS: usize = 64;
 
 /// A connection with its place.
 pub(super) struct Connection {
     stream: TcpStream,
     pipeline: Pipeline,
     lines: RequestLines,
-    /// What was read of requests that have to wait.
-    ahead: Vec<u8>,
+    /// Whether bytes were given that are yet to be decoded.
+    is_undecoded: bool,
+    /// What was read and is kept back.
+    ahead: BytesMut,
     timer: Pin<Box<Sleep>>,
     until: Instant,
     /// Whether something was read since the last answer.
@@ -48,7 +55,8 @@ impl Connection {
             stream,
             pipeline: Pipeline::default(),
             lines: RequestLines::default(),
-            ahead: Vec::new(),
+            is_undecoded: false,
+            ahead: BytesMut::new(),
             timer: Box::pin(sleep_until(until)),
             until,
             has_asked: false,
@@ -107,42 +115,51 @@ impl Connection {
 }
 
 impl Connection {
-    /// No more is read while requests wait; and where none can be waiting, not before what was read is decoded.
-    fn wait_for_room(&self, context: &Context<'_>) {
-        if self.pipeline.is_serving() || self.has_stalled {
-            self.pipeline.wake_later(context.waker());
-        } else {
-            self.pipeline.clear();
-            context.waker().wake_by_ref();
+    /// Whether nothing more is read for now, as a request waits.
+    fn is_held_up(&mut self, context: &mut Context<'_>) -> bool {
+        if !self.pipeline.waits() {
+            return false;
         }
+        if self.pipeline.is_served() || self.has_stalled {
+            self.pipeline.wake_later(context.waker());
+            return true;
+        }
+        if take(&mut self.is_undecoded) {
+            if !self.ahead.is_empty() || self.stream.poll_read_ready(context).is_ready() {
+                context.waker().wake_by_ref();
+            }
+            return true;
+        }
+        // It was decoded, and is not whole, or none.
+        self.pipeline.set_waits(false);
+        false
     }
 
-    /// What was read before, or else what has arrived.
+    /// Reads what has arrived, or was kept back before, and keeps back what comes after one more request line.
     fn poll_bytes(
         &mut self,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.ahead.is_empty() {
-            return Pin::new(&mut self.stream).poll_read(context, buffer);
-        }
-        let rest = self
-            .ahead
-            .split_off(self.ahead.len().min(buffer.remaining()));
-        buffer.put_slice(&self.ahead);
-        self.ahead = rest;
-        Poll::Ready(Ok(()))
-    }
-
-    /// Keeps back the requests that there is no room for.
-    fn keep_back(&mut self, buffer: &mut ReadBuf<'_>, before: usize) {
-        let read = &buffer.filled()[before..];
-        let (given, requests) = self.lines.up_to(self.pipeline.room(), read);
-        self.pipeline.read(requests);
-        if given < read.len() {
-            self.ahead.splice(..0, read[given..].iter().copied());
+        let before = buffer.filled().len();
+        let has_line = if self.ahead.is_empty() {
+            ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+            let read = &buffer.filled()[before..];
+            let (given, has_line) = self.lines.up_to_second(read);
+            self.ahead.extend_from_slice(&read[given..]);
             buffer.set_filled(before + given);
+            has_line
+        } else {
+            let most = self.ahead.len().min(buffer.remaining());
+            let (given, has_line) = self.lines.up_to_second(&self.ahead[..most]);
+            buffer.put_slice(&self.ahead.split_to(given));
+            has_line
+        };
+        if has_line {
+            self.pipeline.set_waits(true);
         }
+        self.is_undecoded = true;
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -152,21 +169,17 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.pipeline.room() == 0 {
-            self.wait_for_room(context);
+        let before = buffer.filled().len();
+        if self.is_held_up(context) {
             return self.poll_patience(context).map(Err);
         }
-        let before = buffer.filled().len();
         let read = self.poll_bytes(context, buffer);
         if read.is_pending() {
             return self.poll_patience(context).map(Err);
         }
-        self.keep_back(buffer, before);
         // Clients of old send an empty line after a body.
-        if buffer.filled()[before..]
-            .iter()
-            .any(|byte| !matches!(byte, b'\r' | b'\n'))
-        {
+        let mut bytes = buffer.filled()[before..].iter();
+        if bytes.any(|byte| !matches!(byte, b'\r' | b'\n')) {
             self.asked();
         }
         read
@@ -214,7 +227,8 @@ pub(super) async fn turn_away(stream: &TcpStream) {
         stream.try_write(TOO_MANY)?;
         SockRef::from(stream).shutdown(Shutdown::Write)?;
         // Closed while something arrives, it would take the answer back.
-        while stream.readable().await.is_ok() {
+        for _ in 0..TURNED_AWAY_READS {
+            stream.readable().await?;
             match stream.try_read(&mut [0; 1024]) {
                 Ok(0) => break,
                 Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error),
@@ -223,5 +237,5 @@ pub(super) async fn turn_away(stream: &TcpStream) {
         }
         Ok::<(), io::Error>(())
     };
-    drop(timeout(Duration::from_secs(1), told).await);
+    drop(timeout(TURNED_AWAY, told).await);
 }

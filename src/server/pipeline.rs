@@ -1,12 +1,10 @@
-//! How many requests of one connection wait for their turn. A short request that was decoded takes hundreds of times the
-//! memory of its bytes, and the protocol above decodes all bytes it is given: so it is given no more than it may decode.
+//! One request of a connection waits while another is served, and no more: the protocol above decodes all bytes that it is
+//! given, and a short request that was decoded takes hundreds of times the memory of its bytes.
 
 use std::cell::Cell;
 use std::rc::Rc;
 use std::task::Waker;
 
-/// Requests that may wait.
-const MOST: usize = 8;
 const VERSION: &[u8] = b"HTTP/1.";
 
 /// The requests of one connection. Clones share them.
@@ -15,33 +13,27 @@ pub(super) struct Pipeline(Rc<Requests>);
 
 #[derive(Default)]
 struct Requests {
-    waiting: Cell<usize>,
-    served: Cell<usize>,
+    waits: Cell<bool>,
+    is_served: Cell<bool>,
     reader: Cell<Option<Waker>>,
 }
 
 impl Pipeline {
-    /// How many more may be read.
-    pub(super) fn room(&self) -> usize {
-        MOST.saturating_sub(self.0.waiting.get())
+    /// Says whether a request waits.
+    pub(super) fn set_waits(&self, waits: bool) {
+        self.0.waits.set(waits);
     }
 
-    /// So many were read.
-    pub(super) fn read(&self, requests: usize) {
-        self.0.waiting.set(self.0.waiting.get() + requests);
+    pub(super) fn waits(&self) -> bool {
+        self.0.waits.get()
     }
 
     /// Whether one is being served.
-    pub(super) fn is_serving(&self) -> bool {
-        self.0.served.get() > 0
+    pub(super) fn is_served(&self) -> bool {
+        self.0.is_served.get()
     }
 
-    /// None waits: what looked like some was something else, or is yet to be decoded.
-    pub(super) fn clear(&self) {
-        self.0.waiting.set(0);
-    }
-
-    /// Wakes this one when there may be room.
+    /// Wakes this one when none may wait any more.
     pub(super) fn wake_later(&self, reader: &Waker) {
         self.0.reader.set(Some(reader.clone()));
     }
@@ -52,13 +44,10 @@ impl Pipeline {
         }
     }
 
-    /// The next one is served, until what is given is dropped.
+    /// The one that waits is served, until what is given is dropped.
     pub(super) fn serve(&self) -> Serving {
-        let Requests {
-            waiting, served, ..
-        } = &*self.0;
-        waiting.set(waiting.get().saturating_sub(1));
-        served.set(served.get() + 1);
+        self.0.waits.set(false);
+        self.0.is_served.set(true);
         self.wake();
         Serving(self.clone())
     }
@@ -69,14 +58,13 @@ pub(super) struct Serving(Pipeline);
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        let served = &self.0.0.served;
-        served.set(served.get() - 1);
+        self.0.0.is_served.set(false);
         self.0.wake();
     }
 }
 
-/// Finds where request lines end, however their bytes arrive: at the protocol's version. In a header that looks alike
-/// it finds one too many; in JSON, where a line can end between values only, it finds none.
+/// Finds where request lines end, however their bytes arrive: at the protocol's version. What looks alike, in a header or
+/// in a body that is no JSON, is found as well.
 #[derive(Default)]
 pub(super) struct RequestLines {
     /// Bytes of the end of a line that were there.
@@ -84,16 +72,16 @@ pub(super) struct RequestLines {
 }
 
 impl RequestLines {
-    /// How many of the bytes come before the end of one line more than so many; and how many lines end in them.
-    pub(super) fn up_to(&mut self, most: usize, bytes: &[u8]) -> (usize, usize) {
-        let (mut at, mut lines) = (0, 0);
+    /// How many of the bytes come before the end of a second line, and whether a first one ends in them.
+    pub(super) fn up_to_second(&mut self, bytes: &[u8]) -> (usize, bool) {
+        let (mut at, mut has_first) = (0, false);
         while let Some(byte) = bytes.get(at) {
             let matched = self.matched_with(*byte);
             if matched.is_none() {
-                if lines == most {
-                    return (at, lines);
+                if has_first {
+                    return (at, true);
                 }
-                lines += 1;
+                has_first = true;
             }
             self.matched = matched.unwrap_or(0);
             at += 1;
@@ -102,7 +90,7 @@ impl RequestLines {
                 at += rest.take_while(|byte| **byte != VERSION[0]).count();
             }
         }
-        (at, lines)
+        (at, has_first)
     }
 
     /// None at the end of a line.
@@ -124,50 +112,47 @@ mod tests {
 
     const REQUEST: &[u8] = b"GET /HHTTP/1. HTTP/1.1\r\nHost: a\r\n\r\n";
 
-    fn lines(bytes: &[u8]) -> usize {
-        RequestLines::default().up_to(usize::MAX, bytes).1
+    /// In pieces of this size; how many lines end in the bytes.
+    fn lines(bytes: &[u8], size: usize) -> usize {
+        let mut lines = RequestLines::default();
+        let mut count = 0;
+        for mut piece in bytes.chunks(size) {
+            while !piece.is_empty() {
+                let (given, has_first) = lines.up_to_second(piece);
+                count += usize::from(has_first);
+                piece = &piece[given..];
+            }
+        }
+        count
     }
 
     #[test]
-    fn every_request_has_one_line() {
-        assert_eq!(lines(REQUEST), 1);
-        assert_eq!(lines(&REQUEST.repeat(50)), 50);
-        assert_eq!(lines(b"\r\nPOST / HTTP/1.0\nA: b\n\n"), 1);
-        assert_eq!(
-            lines(b"{\"a\": \"HTTP/1.1\", \"b\": \"HTTP/1.1\\r\\n\"}\r\n"),
-            0
-        );
+    fn every_request_has_one_line_however_it_arrives() {
+        for size in [1, 2, 7, 1000] {
+            assert_eq!(lines(&REQUEST.repeat(50), size), 50);
+            assert_eq!(lines(b"\r\nPOST / HTTP/1.0\nA: b\n\n", size), 1);
+            let body = b"{\"a\": \"HTTP/1.1\", \"b\": \"HTTP/1.1\\r\\n\"}\r\n";
+            assert_eq!(lines(body, size), 0);
+        }
     }
 
     #[test]
-    fn lines_are_found_in_bytes_that_come_one_by_one() {
-        let mut found = RequestLines::default();
-        let requests = REQUEST.repeat(3);
-        let each = requests.chunks(1).map(|byte| found.up_to(9, byte).1);
-        assert_eq!(each.sum::<usize>(), 3);
-    }
-
-    #[test]
-    fn what_is_too_much_is_left_before_its_line_ends() {
-        let requests = REQUEST.repeat(3);
-        let mut found = RequestLines::default();
-        let (given, count) = found.up_to(2, &requests);
-        assert_eq!(count, 2);
-        assert!(requests[..given].ends_with(b"HTTP/1.1\r"));
-        assert_eq!(
-            found.up_to(1, &requests[given..]),
-            (requests.len() - given, 1)
-        );
+    fn a_second_line_is_left_before_it_ends() {
+        let requests = REQUEST.repeat(2);
+        let mut lines = RequestLines::default();
+        let (given, has_first) = lines.up_to_second(&requests);
+        assert!(has_first && requests[..given].ends_with(b"HTTP/1.1\r"));
+        let rest = &requests[given..];
+        assert_eq!(lines.up_to_second(rest), (rest.len(), true));
     }
 
     #[test]
     fn what_is_served_waits_no_more() {
         let pipeline = Pipeline::default();
-        pipeline.read(MOST);
-        assert_eq!((pipeline.room(), pipeline.is_serving()), (0, false));
+        pipeline.set_waits(true);
         let serving = pipeline.serve();
-        assert_eq!((pipeline.room(), pipeline.is_serving()), (1, true));
+        assert!(pipeline.is_served() && !pipeline.waits());
         drop(serving);
-        assert!(!pipeline.is_serving());
+        assert!(!pipeline.is_served());
     }
 }
