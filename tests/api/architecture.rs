@@ -151,11 +151,17 @@ fn sessions_are_opened_and_tokens_given_by_these() {
         ways_in.map(str::to_owned).into()
     );
     assert_eq!(
+        callers("self.sessions.open_at_once("),
+        ["src/services/login/mod.rs".to_owned()].into()
+    );
+    assert_eq!(
         callers("self.sessions.answer("),
         ["src/services/refresh.rs".to_owned()].into()
     );
-    assert_eq!(
-        callers(".sessions().open("),
-        ["src/services/sessions/mod.rs".to_owned()].into()
-    );
+    for opens in [".sessions().open(", ".sessions().open_below("] {
+        assert_eq!(
+            callers(opens),
+            ["src/services/sessions/mod.rs".to_owned()].into()
+        );
+    }
 }

@@ -53,11 +53,13 @@ pub struct Rotation<'a> {
 
 /// `query_as!` of a statement that ends in the columns of a session `s` and its user `u`.
 macro_rules! signed_in {
-    ($before:literal, $after:literal, $($argument:expr),+ $(,)?) => {
+    ($before:literal, $($rest:tt)+) => {
+        signed_in!([$before], $($rest)+)
+    };
+    ([$($before:literal)+], $after:literal, $($argument:expr),+ $(,)?) => {
         sqlx::query_as!(
             SignedInRow,
-            $before
-                + r#" s.id as "id!", coalesce(s.device_id, s.id) as "device_id!", s.transport as "transport!", s.auth_methods as "auth_methods!",
+            $($before +)+ r#" s.id as "id!", coalesce(s.device_id, s.id) as "device_id!", s.transport as "transport!", s.auth_methods as "auth_methods!",
                 s.created_at as "created_at!", s.last_seen_at as "last_seen_at!",
                 s.absolute_expires_at as "absolute_expires_at!", s.ended_at as "ended_at?",
                 s.ip_address as "ip_address?: ipnet::IpNet", s.user_agent as "user_agent?",
@@ -77,6 +79,51 @@ macro_rules! signed_in {
 
 use signed_in;
 
+/// `signed_in!` of the statement that opens a session, on a condition of its user.
+macro_rules! opening {
+    ($new:expr, $methods:expr, $condition:literal $(, $argument:expr)* $(,)?) => {{
+        let NewSession { proof, login, .. } = $new;
+        signed_in!(
+            [
+                "with u as (
+                     update users set last_login_at = $3
+                     where id = $2 and credential_version = $4 and disabled_at is null
+                         and (two_factor_enabled_at is null or 'otp' = any($6)) "
+                $condition
+                "returning *
+                 ), s as (
+                     insert into sessions (id, user_id, transport, auth_methods, created_at, last_seen_at,
+                         rotated_at, absolute_expires_at, ip_address, user_agent, current_digest, device_id)
+                     select $1, u.id, $5, $6, $3, $3, $3, $7, $8, $9, $10, $11 from u
+                     returning *
+                 ), noted as (
+                     insert into security_events
+                         (id, user_id, session_id, event, outcome, created_at, ip_address, user_agent, request_id)
+                     select $12, s.user_id, s.id, $13, $14, s.created_at, s.ip_address, s.user_agent, nullif($15, '') from s
+                 )
+                 select"
+            ],
+            "from s, u",
+            $new.id.uuid(),
+            proof.user_id.uuid(),
+            login.at,
+            proof.credential_version,
+            $new.transport.as_str(),
+            $methods,
+            $new.absolute_expires_at,
+            login.client.ip.map(IpNet::from) as Option<IpNet>,
+            login.client.user_agent,
+            &$new.digest,
+            $new.device_id.uuid(),
+            login.id.uuid(),
+            login.kind.as_str(),
+            login.kind.outcome(),
+            login.client.request_id,
+            $($argument,)*
+        )
+    }};
+}
+
 /// Statements on `sessions`.
 pub struct Sessions<'c>(pub(super) &'c mut Conn);
 
@@ -84,42 +131,32 @@ impl Sessions<'_> {
     /// Opens a session and notes the login, if the proof still holds; `None` when it does not. The user's row is
     /// locked by it, so that a change of credentials comes wholly before or wholly after.
     pub async fn open(self, new: &NewSession<'_>) -> Result<Option<SignedIn>, DbError> {
-        let NewSession { proof, login, .. } = new;
-        let methods = words(&proof.methods);
+        let methods = words(&new.proof.methods);
         let (connection, bound) = self.0.statement("sessions.open")?;
-        let statement = signed_in!(
-            "with u as (
-                 update users set last_login_at = $3
-                 where id = $2 and credential_version = $4 and disabled_at is null
-                     and (two_factor_enabled_at is null or 'otp' = any($6))
-                 returning *
-             ), s as (
-                 insert into sessions (id, user_id, transport, auth_methods, created_at, last_seen_at,
-                     rotated_at, absolute_expires_at, ip_address, user_agent, current_digest, device_id)
-                 select $1, u.id, $5, $6, $3, $3, $3, $7, $8, $9, $10, $11 from u
-                 returning *
-             ), noted as (
-                 insert into security_events
-                     (id, user_id, session_id, event, outcome, created_at, ip_address, user_agent, request_id)
-                 select $12, s.user_id, s.id, $13, $14, s.created_at, s.ip_address, s.user_agent, nullif($15, '') from s
-             )
-             select",
-            "from s, u",
-            new.id.uuid(),
-            proof.user_id.uuid(),
-            login.at,
-            proof.credential_version,
-            new.transport.as_str(),
+        let statement = opening!(new, &methods, "");
+        read(bound.run(statement.fetch_optional(connection)).await?)
+    }
+
+    /// The same where the person has fewer sessions alive than so many, and nobody changes the user's row at the same
+    /// time: who waited for that has not seen what was done meanwhile. `None` in any other case.
+    pub async fn open_below(
+        self,
+        new: &NewSession<'_>,
+        alive: Alive,
+        most: i64,
+    ) -> Result<Option<SignedIn>, DbError> {
+        let methods = words(&new.proof.methods);
+        let (connection, bound) = self.0.statement("sessions.open_below")?;
+        let statement = opening!(
+            new,
             &methods,
-            new.absolute_expires_at,
-            login.client.ip.map(IpNet::from) as Option<IpNet>,
-            login.client.user_agent,
-            &new.digest,
-            new.device_id.uuid(),
-            login.id.uuid(),
-            login.kind.as_str(),
-            login.kind.outcome(),
-            login.client.request_id,
+            "and xmin = (select before.xmin from users before where before.id = $2)
+             and $17 > (
+                 select count(*) from sessions
+                 where user_id = $2 and ended_at is null and absolute_expires_at > $3 and rotated_at > $16
+             )",
+            alive.now - alive.idle,
+            most,
         );
         read(bound.run(statement.fetch_optional(connection)).await?)
     }

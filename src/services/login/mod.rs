@@ -157,6 +157,11 @@ impl Login {
             client: attempt.client,
             now: self.seams.clock.now(),
         };
+        if rehashed.is_none()
+            && let Some(opened) = self.sessions.open_at_once(&opening).await?
+        {
+            return Ok(LoggedIn::Authenticated(Box::new(opened)));
+        }
         let mut tx = self.db.begin().await?;
         let opened = self.sessions.open(&mut tx, opening).await?;
         Self::keep_rehashed(&mut tx, known, rehashed).await?;

@@ -296,7 +296,7 @@ impl Sessions {
         }
     }
 
-    fn alive(&self, user_id: UserId, now: DateTime<Utc>) -> Alive {
+    pub(super) fn alive(&self, user_id: UserId, now: DateTime<Utc>) -> Alive {
         Alive {
             user_id,
             idle: self.rules.idle,

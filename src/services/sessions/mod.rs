@@ -13,7 +13,8 @@ use secrecy::SecretString;
 use super::{Ground, Keys, Result, Seams};
 use crate::crypto::{AccessTokenRules, DeviceToken, Issued, RefreshToken};
 use crate::domain::{
-    ClientInfo, Code, DeviceId, EventKind, Proof, RefreshRules, Session, SessionId, Transport, User,
+    ClientInfo, Code, DeviceId, Event, EventKind, Proof, RefreshRules, Session, SessionId,
+    Transport, User,
 };
 use crate::metrics::Metrics;
 use crate::repositories::{Db, NewSession, SignedIn, Tx};
@@ -77,6 +78,27 @@ pub(super) struct Opening<'a> {
     pub(super) now: DateTime<Utc>,
 }
 
+/// What is made for a session before it is opened.
+struct Prepared<'a> {
+    token: RefreshToken,
+    device_id: DeviceId,
+    login: Event<'a>,
+}
+
+impl Prepared<'_> {
+    fn session<'s>(&'s self, opening: &'s Opening<'_>, limits: SessionLimits) -> NewSession<'s> {
+        NewSession {
+            id: self.token.session_id,
+            proof: opening.proof,
+            device_id: self.device_id,
+            transport: opening.transport,
+            digest: self.token.digest(),
+            absolute_expires_at: opening.now + limits.absolute_ttl,
+            login: &self.login,
+        }
+    }
+}
+
 /// How long and how many.
 #[derive(Debug, Clone, Copy)]
 pub struct SessionLimits {
@@ -127,36 +149,50 @@ impl Sessions {
     /// locks users: whoever locks one before begins with `hold`.
     pub(super) async fn open(&self, tx: &mut Tx, opening: Opening<'_>) -> Result<Authenticated> {
         self.make_way(tx, &opening).await?;
-        let Opening {
-            proof,
-            device_id,
-            transport,
-            client,
-            now,
-            ..
-        } = opening;
-        let entropy = &*self.seams.entropy;
-        let token = RefreshToken::first(SessionId::new(now, entropy), entropy.bytes());
-        let (id, digest) = (token.session_id, token.digest());
-        let device_id = device_id.unwrap_or_else(|| DeviceId::new(now, entropy));
-        let (kind, user_id) = (EventKind::LoggedIn, Some(proof.user_id));
-        let login = self.seams.event(kind, user_id, Some(id), client, now);
-        let new = NewSession {
-            id,
-            proof,
-            device_id,
-            transport,
-            digest,
-            absolute_expires_at: now + self.limits.absolute_ttl,
-            login: &login,
-        };
+        let prepared = self.prepare(&opening);
         let opened = tx
             .sessions()
-            .open(&new)
+            .open(&prepared.session(&opening, self.limits))
             .await?
             .ok_or(Code::InvalidCredentials)?;
-        self.evict(tx, &opened.session, client, now).await?;
-        self.answer(opened, &token, now)
+        self.evict(tx, &opened.session, opening.client, opening.now)
+            .await?;
+        self.answer(opened, &prepared.token, opening.now)
+    }
+
+    /// The same in one statement, where no other session has to give way for it; `None` where that, or anything else,
+    /// is left for `open` to decide.
+    pub(super) async fn open_at_once(
+        &self,
+        opening: &Opening<'_>,
+    ) -> Result<Option<Authenticated>> {
+        if opening.replaces.is_some() {
+            return Ok(None);
+        }
+        let (prepared, most) = (self.prepare(opening), self.limits.per_user.into());
+        let new = prepared.session(opening, self.limits);
+        let alive = self.alive(opening.proof.user_id, opening.now);
+        let mut conn = self.db.conn().await?;
+        let opened = conn.sessions().open_below(&new, alive, most).await?;
+        drop(conn);
+        opened
+            .map(|opened| self.answer(opened, &prepared.token, opening.now))
+            .transpose()
+    }
+
+    fn prepare<'a>(&self, opening: &Opening<'a>) -> Prepared<'a> {
+        let (client, now, entropy) = (opening.client, opening.now, &*self.seams.entropy);
+        let token = RefreshToken::first(SessionId::new(now, entropy), entropy.bytes());
+        let (kind, user_id) = (EventKind::LoggedIn, Some(opening.proof.user_id));
+        Prepared {
+            device_id: opening
+                .device_id
+                .unwrap_or_else(|| DeviceId::new(now, entropy)),
+            login: self
+                .seams
+                .event(kind, user_id, Some(token.session_id), client, now),
+            token,
+        }
     }
 
     /// Tokens for a session that is alive.
