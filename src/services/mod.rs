@@ -102,7 +102,7 @@ async fn note_alone(db: &Db, mut event: Event<'_>) -> Result<()> {
 }
 
 /// Rows that one statement purges.
-const BATCH: i64 = 500;
+const BATCH: i64 = 100;
 
 /// Purges as many rows as asked for, again and again until none is left; how many they were.
 async fn in_batches(purge: impl AsyncFn(i64) -> Result<u64>) -> Result<u64> {
@@ -118,9 +118,9 @@ async fn in_batches(purge: impl AsyncFn(i64) -> Result<u64>) -> Result<u64> {
     }
 }
 
-/// Between two batches. What runs beside the requests has the database for a fifth of the time, so that they do not wait.
+/// Between two batches. What runs beside the requests has the database for a tenth of the time, so that they do not wait.
 async fn give_way(began: Instant) {
-    sleep(began.elapsed().saturating_mul(4)).await;
+    sleep(began.elapsed().saturating_mul(9)).await;
 }
 
 /// Every use case there is.
