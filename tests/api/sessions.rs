@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -200,6 +200,28 @@ async fn a_person_has_no_more_sessions_than_allowed_however_many_log_in_at_once(
     }
     assert_eq!(alive.len(), 5);
     assert_eq!(app.events_of("session_evicted").await, 16);
+}
+
+/// Each has looked how many there are before any of them opened one.
+#[actix_web::test]
+async fn logins_that_waited_for_each_other_have_no_more_sessions_either() {
+    let app = TestApp::with(|config| config.tokens.sessions_per_user = 3).await;
+    app.sign_up("ann@example.com").await;
+    let mut holding = app.sql.begin().await.unwrap();
+    sqlx::raw_sql("select from users for update")
+        .execute(&mut *holding)
+        .await
+        .unwrap();
+    let logins = join_all((0..5).map(|_| app.log_in("ann@example.com", PASSWORD)));
+    let (answers, ()) = join(logins, async {
+        app.so_many_wait(5).await;
+        holding.rollback().await.unwrap();
+    })
+    .await;
+    assert!(answers.iter().all(|answer| answer.status == 200));
+    let alive = "select count(*) from sessions where ended_at is null";
+    assert_eq!(app.count(alive).await, 3);
+    assert_eq!(app.events_of("session_evicted").await, 3);
 }
 
 #[actix_web::test]
