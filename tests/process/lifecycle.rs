@@ -173,9 +173,13 @@ async fn it_serves_for_a_while_when_told_to_stop_and_says_so() {
     kept.read_exact(&mut answer).unwrap();
     assert_eq!(&answer, b"HTTP/1.1 200");
     keyward.signal(Signal::TERM);
-    while keyward.get("/health/ready", &Value::from("")).await != 503 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let not_ready = async {
+        while keyward.get("/health/ready", &Value::from("")).await != 503 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let told = tokio::time::timeout(Duration::from_secs(20), not_ready).await;
+    assert!(told.is_ok(), "{}", keyward.log());
     // Also one that was there before, and has been idle.
     for stream in [kept, connect()] {
         let answer = last_answer(stream).to_lowercase();

@@ -10,6 +10,7 @@ use crate::person::{Habit, Person};
 
 const PEOPLE: usize = 8;
 const PAUSE: Duration = Duration::from_millis(5);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Load {
     people: Vec<(JoinHandle<Vec<String>>, Arc<AtomicU64>)>,
@@ -33,12 +34,16 @@ impl Load {
 
     /// Waits until each has done everything once more.
     pub(crate) async fn everybody_goes_round(&self) {
-        for (task, rounds) in &self.people {
-            let enough = rounds.load(Ordering::Relaxed) + 2;
-            while rounds.load(Ordering::Relaxed) < enough && !task.is_finished() {
-                tokio::time::sleep(PAUSE).await;
+        let gone_round = async {
+            for (task, rounds) in &self.people {
+                let enough = rounds.load(Ordering::Relaxed) + 2;
+                while rounds.load(Ordering::Relaxed) < enough && !task.is_finished() {
+                    tokio::time::sleep(PAUSE).await;
+                }
             }
-        }
+        };
+        let gone_round = tokio::time::timeout(PATIENCE, gone_round).await;
+        assert!(gone_round.is_ok(), "somebody waits for an answer");
     }
 
     /// Fails when any request was not answered as it should be.

@@ -17,6 +17,8 @@ use crate::keyward::{Keyward, home};
 use crate::nginx::{Nginx, PORTS};
 
 pub(crate) const REPLICAS: usize = PORTS.len();
+/// For what is to happen.
+const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(20);
 
 pub(crate) struct World {
@@ -126,9 +128,13 @@ impl Replica {
         let keyward = Keyward::start_with(self.home.path(), |command| {
             command.envs(self.settings.iter().cloned());
         });
-        while keyward.get("/health/ready", &Value::from("")).await != 200 {
-            tokio::time::sleep(PAUSE).await;
-        }
+        let ready = async {
+            while keyward.get("/health/ready", &Value::from("")).await != 200 {
+                tokio::time::sleep(PAUSE).await;
+            }
+        };
+        let ready = tokio::time::timeout(PATIENCE, ready).await;
+        assert!(ready.is_ok(), "{}", keyward.log());
         self.keyward = Some(keyward);
     }
 }
