@@ -61,8 +61,6 @@ impl Db {
     pub fn new(url: &str) -> Result<Self, DbError> {
         let options: PgConnectOptions = url.parse()?;
         let serving = options.clone().application_name("keyward").options([
-            // Every statement has the one plan that it needs, which is made once.
-            ("plan_cache_mode", "force_generic_plan"),
             ("statement_timeout", "2500"),
             ("lock_timeout", "2000"),
             ("idle_in_transaction_session_timeout", "5000"),
