@@ -7,7 +7,9 @@ use anyhow::{Context, Result};
 use futures_util::future::try_join_all;
 use tokio::time::sleep_until;
 
+use crate::figures::Figures;
 use crate::http::Connection;
+use crate::machine::Processes;
 
 /// What the client at this address asks after an answer with this body.
 pub(crate) type Next = fn(Ipv4Addr, &str) -> Result<Vec<u8>>;
@@ -50,6 +52,19 @@ impl Load {
             self.walk(share, began + offset, began + time)
         });
         Ok(try_join_all(walks).await?.concat())
+    }
+
+    /// The same, with what it cost these processes.
+    pub(crate) async fn measure(
+        self,
+        requests: &mut [Request],
+        time: Duration,
+        processes: Processes<'_>,
+    ) -> Result<Figures> {
+        let (before, began) = (processes.used(), Instant::now());
+        let took = self.run(requests, time).await?;
+        let (elapsed, used) = (began.elapsed(), processes.used().since(before));
+        Ok(Figures::of(took, elapsed, used))
     }
 
     async fn walk(

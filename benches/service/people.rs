@@ -22,6 +22,11 @@ use crate::rows::PASSWORD;
 pub(crate) const SESSIONS: i64 = 4096;
 const USERS: i64 = 1024;
 
+const ME: &str = "`GET /v1/me`";
+const REFRESH: &str = "refresh";
+/// What people ask for.
+pub(crate) const REQUESTS: [&str; 3] = [ME, REFRESH, "login"];
+
 /// A session that is alive, with its user, and the secret of its refresh token.
 type Row = (Uuid, Uuid, DateTime<Utc>, Vec<u8>);
 
@@ -68,6 +73,17 @@ impl People {
             login: login.map(|(email, from)| log_in(email, from)).collect(),
             key: serde_json::to_string(published.first().context("no key is published")?)?,
         })
+    }
+}
+
+impl People {
+    /// Their requests of one of the kinds.
+    pub(crate) fn requests(&mut self, kind: &str) -> &mut [Request] {
+        match kind {
+            ME => &mut self.me,
+            REFRESH => &mut self.refresh,
+            _ => &mut self.login,
+        }
     }
 }
 

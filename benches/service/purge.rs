@@ -1,7 +1,7 @@
 //! `GET /v1/me` 50 times a second, without and with a purge beside it that has a lot to delete, in turn. The purge is what
 //! the service does every ten minutes, and runs in this program, beside the service as in another replica.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use keyward::app::{App, Database};
@@ -108,11 +108,8 @@ impl World {
             service: &service,
             database: self.server.pid()?,
         };
-        let (before, began) = (processes.used(), Instant::now());
-        let took = paced(self.keyward.address)
-            .run(&mut self.people.me, time)
-            .await?;
-        let figures = Figures::of(took, began.elapsed(), processes.used().since(before));
+        let load = paced(self.keyward.address);
+        let figures = load.measure(&mut self.people.me, time, processes).await?;
         Ok(if uses_all {
             figures.without_cpu()
         } else {

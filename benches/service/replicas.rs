@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::thread::available_parallelism;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
 
@@ -13,13 +13,10 @@ use crate::keyward::Keyward;
 use crate::load::Load;
 use crate::machine::Processes;
 use crate::nginx::Nginx;
-use crate::people::{People, SESSIONS};
+use crate::people::{People, REQUESTS, SESSIONS};
 use crate::pgbench::CLIENTS;
 use crate::{Extent, FEW};
 
-const ME: &str = "`GET /v1/me`";
-const REFRESH: &str = "refresh";
-const REQUESTS: [&str; 3] = [ME, REFRESH, "login"];
 const SETS: [&str; 3] = ["one replica", "two", "two, half the cores each"];
 
 /// Replicas, and where the proxy has them reached.
@@ -101,11 +98,6 @@ impl Set {
         time: Duration,
         database: u32,
     ) -> Result<Figures> {
-        let requests = match REQUESTS[request] {
-            ME => &mut people.me,
-            REFRESH => &mut people.refresh,
-            _ => &mut people.login,
-        };
         let load = Load {
             address: self.address,
             connections: CLIENTS,
@@ -115,13 +107,8 @@ impl Set {
             service: &self.pids,
             database,
         };
-        let (before, began) = (processes.used(), Instant::now());
-        let took = load.run(requests, time).await?;
-        Ok(Figures::of(
-            took,
-            began.elapsed(),
-            processes.used().since(before),
-        ))
+        let requests = people.requests(REQUESTS[request]);
+        load.measure(requests, time, processes).await
     }
 }
 

@@ -9,18 +9,15 @@ use crate::figures::{Figures, median, shown, table};
 use crate::keyward::Keyward;
 use crate::load::Load;
 use crate::machine::Processes;
-use crate::people::People;
+use crate::people::{People, REQUESTS};
 use crate::pgbench::CLIENTS;
 use crate::rows::SESSIONS_EACH;
 use crate::{Extent, FEW};
 
-const ME: &str = "`GET /v1/me`";
-const REFRESH: &str = "refresh";
 /// A first round is so much longer, until all sessions were asked for.
 const WARM_UP: u32 = 5;
 /// For less than the whole of a large database.
 const SHARED_BUFFERS: &str = "2GB";
-const REQUESTS: [&str; 3] = [ME, REFRESH, "login"];
 
 /// One database with its Keyward.
 struct Size {
@@ -76,12 +73,6 @@ impl Size {
     }
 
     async fn measure(&mut self, request: usize, time: Duration, database: u32) -> Result<Figures> {
-        let people = &mut self.people;
-        let requests = match REQUESTS[request] {
-            ME => &mut people.me,
-            REFRESH => &mut people.refresh,
-            _ => &mut people.login,
-        };
         let load = Load {
             address: self.keyward.address,
             connections: CLIENTS,
@@ -92,13 +83,8 @@ impl Size {
             service: &service,
             database,
         };
-        let (before, began) = (processes.used(), Instant::now());
-        let took = load.run(requests, time).await?;
-        Ok(Figures::of(
-            took,
-            began.elapsed(),
-            processes.used().since(before),
-        ))
+        let requests = self.people.requests(REQUESTS[request]);
+        load.measure(requests, time, processes).await
     }
 }
 
